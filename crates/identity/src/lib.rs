@@ -1,0 +1,26 @@
+//! The names of things, and the seams that siblings meet at.
+//!
+//! Every other crate may import this one; it imports none of them. It holds no I/O, no clock and no policy: a name is
+//! made here, checked here and escaped here, so that two crates can never disagree about what a thing is called.
+
+mod digest;
+mod escape;
+mod event;
+mod key;
+mod receipt;
+mod seam;
+mod selector;
+mod stamp;
+mod tag;
+mod version;
+
+pub use digest::{Digest, digest_hex};
+pub use escape::{ESCAPED_BYTES_MAX, EscapedKey, SEGMENT_BYTES_MAX, escape, unescape};
+pub use event::{Event, FoundBy, Happened, Subject};
+pub use key::{KEY_BYTES_MAX, KeyError, Original, OriginalKey, SourceId};
+pub use receipt::{Layer, LayerState, Receipt, ReceiptState, Removed};
+pub use seam::{Answer, Ask, BoxFuture, Fence, Invalidate, InvalidateError, Invalidation, Notice, Proof, Raised, Unprovable};
+pub use selector::{Selector, Sequence};
+pub use stamp::{Clock, ManualClock, Stamp};
+pub use tag::CacheTag;
+pub use version::{Revision, Version, VersionError};

@@ -1,0 +1,92 @@
+//! Cache tags: opaque, lower-case, one per original and one per folder.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Original, SourceId};
+
+/// One opaque name shared by everything that came from one original, or from one folder.
+///
+/// Lower-case because CloudFront folds case; a digest because a key would leak through response headers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CacheTag(Arc<str>);
+
+impl CacheTag {
+    /// How many folder tags one response carries at most. CloudFront takes 50 tags per object.
+    pub const FOLDERS_MAX: usize = 16;
+    /// The longest tag, in characters (CloudFront's limit).
+    pub const CHARS_MAX: usize = 256;
+
+    /// The tag of one original: `o` and 32 hex characters.
+    pub fn original(original: &Original) -> Self {
+        let digest = Digest::new("original").part(original.source.as_str().as_bytes()).part(original.key.as_str().as_bytes());
+        Self(format!("o{}", digest.hex(32)).into())
+    }
+
+    /// The tag of one folder, named with its trailing slash: `f` and 32 hex characters.
+    pub fn folder(source: &SourceId, folder: &str) -> Self {
+        Self(format!("f{}", Digest::new("folder").part(source.as_str().as_bytes()).part(folder.as_bytes()).hex(32)).into())
+    }
+
+    /// A tag from outside, folded to lower case as CloudFront does; `None` when it is empty, longer than
+    /// [`Self::CHARS_MAX`], or has anything but visible ASCII without comma.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=Self::CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b',');
+        fits.then(|| Self(text.to_ascii_lowercase().into()))
+    }
+
+    /// The tag's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CacheTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OriginalKey;
+
+    fn original(source: &str, key: &str) -> Original {
+        Original::new(SourceId::new(source).unwrap(), OriginalKey::new(key).unwrap())
+    }
+
+    #[test]
+    fn a_tag_names_one_original_of_one_source() {
+        let tag = original("a", "p/x.jpg").tag();
+        assert_ne!(tag, original("b", "p/x.jpg").tag());
+        assert_ne!(tag, original("a", "p/X.jpg").tag());
+        assert_eq!(tag.as_str().len(), 33);
+        assert_eq!(tag.as_str(), tag.as_str().to_ascii_lowercase());
+    }
+
+    #[test]
+    fn a_folder_and_an_original_never_share_a_tag() {
+        let tags = original("a", "p/q/x.jpg").tags();
+        assert_eq!(tags.len(), 3);
+        assert_eq!(tags[1], CacheTag::folder(&SourceId::new("a").unwrap(), "p/"));
+        assert_eq!(tags[2], CacheTag::folder(&SourceId::new("a").unwrap(), "p/q/"));
+    }
+
+    #[test]
+    fn deep_folders_are_bounded() {
+        let deep = vec!["d"; 40].join("/");
+        assert_eq!(original("a", &deep).tags().len(), 1 + CacheTag::FOLDERS_MAX);
+    }
+
+    #[test]
+    fn outside_tags_are_folded_and_checked() {
+        assert_eq!(CacheTag::parse("AbC").unwrap().as_str(), "abc");
+        for bad in ["", "a,b", "a b", "ä", &"a".repeat(257)] {
+            assert!(CacheTag::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

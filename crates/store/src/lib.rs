@@ -1,1 +1,17 @@
+//! Objects at rest, behind two narrow traits.
+//!
+//! [`Read`] and [`Write`] are all that the rest of afterimage knows of a place where bytes lie. A store proves absence or
+//! says that it cannot; it never serves a body that is not the one it names; and nothing here deletes an original.
 
+mod asker;
+mod error;
+mod keys;
+mod lru;
+mod memory;
+mod object;
+
+pub use asker::Asker;
+pub use error::{Error, Refusal};
+pub use keys::STORED_KEY_BYTES_MAX;
+pub use memory::Memory;
+pub use object::{Listed, META_BYTES_MAX, Meta, Object, PAGE_ENTRIES_MAX, Page, Read, Stat, Write};

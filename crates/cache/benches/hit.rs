@@ -1,0 +1,2 @@
+//! A hit of the cache.
+fn main() {}

@@ -1,0 +1,460 @@
+//! The cache itself: look, publish, admit, prove and fence, each a few steps over the parts beside it. It asks no clock
+//! and no source; whatever it serves was tested against every fence raised before it was asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterimage_identity::{BoxFuture, CacheTag, Fence, Original, Raised, Selector, Sequence, Stamp, Version};
+
+use crate::config::Config;
+use crate::entry::{self, Weigh};
+use crate::fences::{Fences, Verdict};
+use crate::fill::{self, Begun, Fenced, Fill, Fills, judge};
+use crate::group::Group;
+use crate::index::{Index, Joined};
+use crate::question::{self, ProofBegun, Questions, Settled};
+use crate::sweep::Sweep;
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, lock};
+use crate::table::Table;
+use crate::{Entry, Facts, Kept};
+
+/// Why there is nothing to serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MissWhy {
+    /// Nothing has this path.
+    Absent,
+    /// It is no longer fresh.
+    Stale,
+    /// A fence covers it, or the fence log no longer reaches back to it.
+    Fenced,
+    /// Its original could not be proven. Never said by a look: the caller who could not prove it says so.
+    Unproven,
+    /// Its original was found gone or changed.
+    OtherVersion,
+    /// The cache was not asked. Never said by a look.
+    Bypass,
+}
+
+/// What a look found.
+#[derive(Debug)]
+pub enum Found<T> {
+    /// It may be served, once [`Cache::admit`] agrees immediately before the first byte.
+    Hit {
+        /// The answer.
+        entry: Arc<Entry<T>>,
+        /// The proof is older than half the window and nobody renews it: the caller has to, in the background, through
+        /// [`Cache::begin_proof`].
+        renew: bool,
+    },
+    /// The proof is too old: ask through [`Cache::begin_proof`], then look again. Where the source proves nothing, the
+    /// operator's policy may allow the entry up to some `age`; `admit` still has to agree.
+    Prove {
+        /// The answer.
+        entry: Arc<Entry<T>>,
+        /// How old the proof is; `None` when there never was one.
+        age: Option<Duration>,
+    },
+    /// There is nothing to serve.
+    Miss {
+        /// Why.
+        why: MissWhy,
+    },
+}
+
+/// The last word before the first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Send it.
+    Admit,
+    /// A fence covers it, or its original was found gone or changed since: start over.
+    Fenced,
+}
+
+/// What the cache holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// All entries with what is kept about them, in bytes; never more than `bytes_max`.
+    pub bytes: u64,
+    /// The budget, in bytes.
+    pub bytes_max: u64,
+    /// Entries.
+    pub entries: u64,
+    /// Originals that entries were made from.
+    pub groups: u64,
+    /// Fills under way.
+    pub fills: u64,
+    /// Questions under way.
+    pub questions: u64,
+    /// Selectors in the fence log.
+    pub fences: u64,
+    /// Entries evicted for space since the start.
+    pub evicted: u64,
+    /// Entries erased for truth since the start.
+    pub erased: u64,
+}
+
+pub(crate) struct Inner<T> {
+    config: Config,
+    window_ns: AtomicU64,
+    pub(crate) fences: Fences,
+    pub(crate) table: Table<T>,
+    pub(crate) index: Mutex<Index<T>>,
+    pub(crate) fills: Fills<T>,
+    pub(crate) questions: Questions,
+    pub(crate) sweep: Sweep,
+    evicted: AtomicU64,
+    pub(crate) erased: AtomicU64,
+}
+
+/// A shared cache with a purge sequence and proof groups. A handle: clones share one cache.
+pub struct Cache<T: Weigh> {
+    pub(crate) inner: Arc<Inner<T>>,
+}
+
+impl<T: Weigh> Clone for Cache<T> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<T: Weigh> std::fmt::Debug for Cache<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("usage", &self.usage()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Weigh> Cache<T> {
+    /// An empty cache. Bounds outside [`Config::validate`] are moved to the nearest possible.
+    pub fn new(config: Config) -> Self {
+        let inner = Inner {
+            window_ns: AtomicU64::new(nanos(config.window)),
+            fences: Fences::new(config.fence_log_max, config.fence_log_bytes_max),
+            table: Table::new(config.shards),
+            index: Mutex::new(Index::new()),
+            fills: Fills::new(),
+            questions: Questions::new(),
+            sweep: Sweep::new(),
+            evicted: AtomicU64::new(0),
+            erased: AtomicU64::new(0),
+            config,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The validation window in force.
+    pub fn window(&self) -> Duration {
+        self.inner.window()
+    }
+
+    /// Changes the validation window; a shorter one holds from the next look on.
+    pub fn set_window(&self, window: Duration) {
+        self.inner.window_ns.store(nanos(window), Ordering::Release);
+    }
+
+    /// Finds what may be served at `path` at the moment `now`.
+    pub fn look(&self, path: &str, now: Stamp) -> Found<T> {
+        self.inner.look(path, now, None)
+    }
+
+    /// Like [`look`](Self::look), for a request that arrived at `arrived` and may have asked since: a question sent at
+    /// or after `arrived` counts whatever its age is. With a window shorter than the source takes to answer, zero for
+    /// one, nothing else would ever be a hit; the promise is then the longest question instead of the window.
+    pub fn look_since(&self, path: &str, now: Stamp, arrived: Stamp) -> Found<T> {
+        self.inner.look(path, now, Some(arrived))
+    }
+
+    /// The last fence's position. Taken before a question is sent, it goes with the answer into [`prove`](Self::prove).
+    pub fn sequence(&self) -> Sequence {
+        self.inner.fences.current()
+    }
+
+    /// Registers a fill of `path`, or joins one that began after every fence that covers what is known of it.
+    pub fn begin(&self, path: &str, original: Option<&Original>, tags: &[CacheTag], now: Stamp) -> Begun<T> {
+        fill::begin(&self.inner, path, original, tags, now)
+    }
+
+    /// The test before the first byte, for leaders, waiters and hits alike, and for 304, 206 and HEAD too. Once a fence
+    /// that covers the entry has been raised, it never says `Admit` again.
+    pub fn admit(&self, entry: &Entry<T>) -> Admission {
+        match self.inner.is_unfenced(entry) && !is_retired(entry) {
+            true => Admission::Admit,
+            false => Admission::Fenced,
+        }
+    }
+
+    /// Begins or joins the one question about an original.
+    pub fn begin_proof(&self, original: &Original) -> ProofBegun<T> {
+        question::begin(&self.inner, original)
+    }
+
+    /// Takes in that `version` was present when a question sent at `asked_at` was answered. `asked_sequence` is the
+    /// [`sequence`](Self::sequence) from before it was sent; a fence over the original since then voids the answer.
+    /// Another version than the entries' erases them. `true` when entries of this version are proven now.
+    pub fn prove(&self, original: &Original, version: &Version, asked_at: Stamp, asked_sequence: Sequence) -> bool {
+        self.inner.settle_present(original, version, asked_at, asked_sequence) == Settled::Restamped
+    }
+
+    /// Takes in that an original is gone: its entries are erased, and those already handed out are not admitted.
+    pub fn disprove(&self, original: &Original) {
+        self.inner.settle_gone(original);
+    }
+
+    /// Erases some of what fences hide, and tells entries that older fences are behind them, so that the log may forget
+    /// those. Looks at `entries_max` entries at most; `true` while more is to be done. Fills and fences do a little of
+    /// it in passing; a caller who wants memory back sooner calls it in a loop.
+    pub fn sweep(&self, entries_max: usize) -> bool {
+        self.inner.sweep(entries_max)
+    }
+
+    /// What the cache holds.
+    pub fn usage(&self) -> Usage {
+        let inner = &self.inner;
+        let index = lock(&inner.index);
+        let (bytes, entries, groups) = (index.bytes, index.len() as u64, index.groups() as u64);
+        drop(index);
+        Usage {
+            bytes,
+            bytes_max: inner.config.bytes_max,
+            entries,
+            groups,
+            fills: inner.fills.len() as u64,
+            questions: inner.questions.len() as u64,
+            fences: inner.fences.len() as u64,
+            evicted: inner.evicted.load(Ordering::Relaxed),
+            erased: inner.erased.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn is_retired<T>(entry: &Entry<T>) -> bool {
+    entry.group.as_ref().is_some_and(|group| group.is_retired())
+}
+
+impl<T: Weigh> Inner<T> {
+    fn window(&self) -> Duration {
+        Duration::from_nanos(self.window_ns.load(Ordering::Acquire))
+    }
+
+    fn look(&self, path: &str, now: Stamp, arrived: Option<Stamp>) -> Found<T> {
+        let Some(entry) = self.table.get(path) else {
+            return Found::Miss { why: MissWhy::Absent };
+        };
+        if !self.is_unfenced(&entry) {
+            self.erase(std::slice::from_ref(&entry));
+            return Found::Miss { why: MissWhy::Fenced };
+        }
+        if is_retired(&entry) {
+            self.erase(std::slice::from_ref(&entry));
+            return Found::Miss { why: MissWhy::OtherVersion };
+        }
+        if entry.facts.fresh_until.is_some_and(|until| now >= until) {
+            return Found::Miss { why: MissWhy::Stale };
+        }
+        let Some(group) = &entry.group else {
+            entry.mark_visited();
+            return Found::Hit { entry, renew: false };
+        };
+        let age = group.age(now);
+        let asked_since = || arrived.is_some_and(|arrived| group.proved_at() >= Some(arrived));
+        if !age.is_some_and(|age| age <= self.window() || asked_since()) {
+            return Found::Prove { entry, age };
+        }
+        let renew = group.take_renewal(now);
+        entry.mark_visited();
+        Found::Hit { entry, renew }
+    }
+
+    /// One integer compare when nothing was fenced since the entry was last checked.
+    pub(crate) fn is_unfenced(&self, entry: &Entry<T>) -> bool {
+        let checked = Sequence(entry.checked.load(Ordering::Acquire));
+        if checked == self.fences.current() {
+            return true;
+        }
+        match self.fences.test(checked, (&entry.facts).into()) {
+            Verdict::Clear(upto) => {
+                entry.checked.fetch_max(upto.0, Ordering::AcqRel);
+                true
+            }
+            Verdict::Covered | Verdict::Forgotten => false,
+        }
+    }
+
+    /// Takes entries out. How many were still in.
+    pub(crate) fn erase(&self, entries: &[Arc<Entry<T>>]) -> usize {
+        let mut index = lock(&self.index);
+        let erased = entries.iter().filter(|entry| index.remove(&self.table, entry)).count();
+        drop(index);
+        self.erased.fetch_add(erased as u64, Ordering::Relaxed);
+        erased
+    }
+
+    pub(crate) fn publish(
+        &self,
+        fill: &Fill<T>,
+        mut facts: Facts,
+        payload: T,
+        keep: bool,
+        now: Stamp,
+    ) -> Result<Arc<Entry<T>>, Fenced> {
+        let bytes = entry::weight(&facts, payload.bytes());
+        // An honest question was sent before now; taking it as older than it was never serves longer.
+        facts.proved_at = facts.proved_at.map(|stamp| stamp.min(now));
+        let hash = self.table.hash(&facts.path);
+        let mut leaving = Vec::new();
+        let mut index = lock(&self.index);
+        // The test and the insertion are one step for a fence: it is appended before it takes this lock to erase, so it
+        // either stands against the test or finds the entry.
+        let checked = fill.verdict(&facts)?;
+        let (mut kept, group) = self.join_group(&mut index, &facts, keep, &mut leaving);
+        if kept == Kept::Yes {
+            kept = self.make_room(&mut index, bytes, &mut leaving);
+        }
+        let group = group.or_else(|| self.own_group(&facts));
+        let entry = Arc::new(Entry {
+            facts,
+            payload,
+            bytes,
+            hash,
+            kept,
+            group,
+            checked: AtomicU64::new(checked.0),
+            visited: AtomicBool::new(false),
+            slot: AtomicU32::new(0),
+        });
+        if kept == Kept::Yes {
+            leaving.extend(index.insert(&self.table, &entry));
+        }
+        drop(index);
+        // Payloads are freed outside the lock.
+        drop(leaving);
+        self.sweep_in_passing();
+        Ok(entry)
+    }
+
+    /// Decides whether the entry may be kept as far as its original is concerned, and finds the proof it shares.
+    fn join_group(
+        &self,
+        index: &mut Index<T>,
+        facts: &Facts,
+        keep: bool,
+        leaving: &mut Vec<Arc<Entry<T>>>,
+    ) -> (Kept, Option<Arc<Group>>) {
+        if !keep {
+            return (Kept::NotAsked, None);
+        }
+        let Some(original) = &facts.original else { return (Kept::Yes, None) };
+        let Some(version) = &facts.version else {
+            let kept = if facts.fresh_until.is_some() { Kept::Yes } else { Kept::Unbounded };
+            return (kept, None);
+        };
+        match index.join(original, version, facts.proved_at, self.window()) {
+            Joined::Group(group) => (Kept::Yes, Some(group)),
+            Joined::Alone(group) => (Kept::OtherVersion, Some(group)),
+            Joined::Replaced(group) => {
+                leaving.extend(self.erase_family(index, original));
+                (Kept::Yes, Some(group))
+            }
+        }
+    }
+
+    /// The proof of an entry that is handed out but not kept: nobody shares it.
+    fn own_group(&self, facts: &Facts) -> Option<Arc<Group>> {
+        let version = facts.original.as_ref().and(facts.version.as_ref())?;
+        Some(Arc::new(Group::new(version.clone(), facts.proved_at, self.window())))
+    }
+
+    fn make_room(&self, index: &mut Index<T>, bytes: u64, leaving: &mut Vec<Arc<Entry<T>>>) -> Kept {
+        let max = self.config.item_bytes_max.min(self.config.bytes_max);
+        if bytes > max {
+            return Kept::TooLarge { bytes, max };
+        }
+        while index.bytes + bytes > self.config.bytes_max {
+            let Some(victim) = index.victim() else { break };
+            index.remove(&self.table, &victim);
+            self.evicted.fetch_add(1, Ordering::Relaxed);
+            leaving.push(victim);
+        }
+        Kept::Yes
+    }
+
+    /// Retires the proof of an original and takes all its entries out, those about its absence included.
+    fn erase_family(&self, index: &mut Index<T>, original: &Original) -> Vec<Arc<Entry<T>>> {
+        index.retire(original);
+        let family = index.slice(&Selector::Original(original.clone()), None, usize::MAX).0;
+        for entry in &family {
+            index.remove(&self.table, entry);
+        }
+        self.erased.fetch_add(family.len() as u64, Ordering::Relaxed);
+        family
+    }
+
+    pub(crate) fn settle_present(
+        &self,
+        original: &Original,
+        version: &Version,
+        asked_at: Stamp,
+        asked: Sequence,
+    ) -> Settled {
+        let mut index = lock(&self.index);
+        let Some(group) = index.group(original).cloned() else { return Settled::Nothing };
+        if group.version != *version {
+            // Whatever was fenced meanwhile: what is here was not what the source has.
+            let leaving = self.erase_family(&mut index, original);
+            drop(index);
+            drop(leaving);
+            return Settled::Erased;
+        }
+        if judge(self.fences.test_original(asked, original)).is_err() {
+            group.renew_again_after(asked_at);
+            return Settled::Fenced;
+        }
+        group.restamp(asked_at, self.window());
+        Settled::Restamped
+    }
+
+    pub(crate) fn settle_gone(&self, original: &Original) -> Settled {
+        let mut index = lock(&self.index);
+        let leaving = self.erase_family(&mut index, original);
+        drop(index);
+        if leaving.is_empty() { Settled::Nothing } else { Settled::Erased }
+    }
+
+    pub(crate) fn settle_unprovable(&self, original: &Original, asked_at: Stamp) -> Settled {
+        let group = lock(&self.index).group(original).cloned();
+        // A source that fails is not asked again by the very next hit.
+        group.map_or(Settled::Nothing, |group| {
+            group.renew_again_after(asked_at.after(self.window() / 8));
+            Settled::Unproven
+        })
+    }
+
+    pub(crate) fn give_renewal_back(&self, original: &Original) {
+        if let Some(group) = lock(&self.index).group(original) {
+            group.renew_again_after(Stamp(0));
+        }
+    }
+}
+
+impl<T: Weigh + Send + Sync + 'static> Fence for Cache<T> {
+    fn name(&self) -> &str {
+        &self.inner.config.name
+    }
+
+    fn raise(&self, selector: &Selector) -> Raised {
+        // From this line on every look, publish, join and admit knows.
+        let sequence = self.inner.fences.append(selector);
+        let matched = self.inner.erase_covered(selector, sequence);
+        let overlapping = self.inner.fills.overlapping(sequence, selector);
+        self.inner.sweep_in_passing();
+        Raised { sequence, matched, overlapping }
+    }
+
+    fn drained<'a>(&'a self, sequence: Sequence, selector: &'a Selector) -> BoxFuture<'a, ()> {
+        Box::pin(self.inner.fills.drained(sequence, selector))
+    }
+}

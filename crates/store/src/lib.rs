@@ -4,14 +4,18 @@
 //! says that it cannot; it never serves a body that is not the one it names; and nothing here deletes an original.
 
 mod asker;
+mod beneath;
 mod error;
 mod keys;
 mod lru;
 mod memory;
 mod object;
+pub mod originals;
+mod walk;
 
 pub use asker::Asker;
 pub use error::{Error, Refusal};
 pub use keys::STORED_KEY_BYTES_MAX;
 pub use memory::Memory;
 pub use object::{Listed, META_BYTES_MAX, Meta, Object, PAGE_ENTRIES_MAX, Page, Read, Stat, Write};
+pub use originals::{Config as OriginalsConfig, Originals};

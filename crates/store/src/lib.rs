@@ -5,6 +5,8 @@
 
 mod asker;
 mod beneath;
+pub mod conformance;
+pub mod derivatives;
 mod error;
 mod keys;
 mod lru;
@@ -14,6 +16,7 @@ pub mod originals;
 mod walk;
 
 pub use asker::Asker;
+pub use derivatives::{Config as DerivativesConfig, Derivatives};
 pub use error::{Error, Refusal};
 pub use keys::STORED_KEY_BYTES_MAX;
 pub use memory::Memory;

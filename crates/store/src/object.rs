@@ -108,7 +108,7 @@ pub trait Write: Read {
     /// (`a` beside `a/b`) is outside the contract.
     ///
     /// # Errors
-    /// [`Error::Full`] when there is no room even after evicting; then nothing of the key has changed.
+    /// [`Error::Full`] when there is no room even after evicting, which may have taken what was there before.
     fn put<'a>(&'a self, key: &'a str, meta: Meta, body: Bytes) -> BoxFuture<'a, Result<Stat, Error>>;
 
     /// Deletes each of `keys` and says of each, in their order, whether it was there. One that fails does not hinder the

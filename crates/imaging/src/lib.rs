@@ -1,1 +1,48 @@
+//! Bytes of an original in, bytes of a derivative out, under limits.
+//!
+//! The whole of what touches pixels: what kind of file this is ([`sniff`]), what is in it ([`probe`]), what a render will cost
+//! ([`predicted_bytes`]), the render itself ([`render`]) and the sanitised original ([`strip`]). Everything is synchronous and
+//! deterministic: the same bytes, variant and settings give the same answer on the same machine.
+//!
+//! Every byte that comes in is hostile. Limits are checked from headers before anything of the picture's size is allocated, a
+//! damaged or truncated picture is an [`Error`] and never half a picture, and nothing here may panic on any input. This crate
+//! never knows HTTP, stores or an async runtime.
+//!
+//! The order of operations: decode, upright by EXIF, flip and turn, rect, trim, window and scale, blur and sharpen, canvas and
+//! background, encode. Turning is done last of all where that gives the same pixels, because the small picture is cheaper to turn.
 
+mod avif;
+mod canvas;
+mod colour;
+mod copyright;
+mod decode;
+mod effect;
+mod encode;
+mod error;
+mod exif;
+mod geometry;
+mod gif;
+mod info;
+mod jpeg;
+mod pixels;
+mod png;
+mod predict;
+mod probe;
+mod render;
+mod scale;
+mod search;
+mod settings;
+mod sniff;
+mod stop;
+mod strip;
+mod trim;
+mod webp;
+
+pub use error::{Error, Fault};
+pub use predict::predicted_bytes;
+pub use probe::{Probe, probe};
+pub use render::{Rendered, render};
+pub use settings::{Limits, Mistake, QualityDefaults, Settings};
+pub use sniff::{Source, sniff};
+pub use stop::{Never, Stop};
+pub use strip::strip;

@@ -1,0 +1,65 @@
+//! JPEG without a C library: zune-jpeg and jpeg-encoder. Slower (it has no scaled decoding), same answers.
+
+use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+
+use super::Samples;
+use super::header::Header;
+use crate::Error;
+use crate::pixels::{Channels, Pixels};
+use crate::stop::Stop;
+
+pub(super) const SCALES: &[u32] = &[8];
+
+pub(super) fn decode(bytes: &[u8], header: &Header<'_>, _eighths: u32, _stop: &dyn Stop) -> Result<Samples, Error> {
+    let (space, channels) = match header.components {
+        1 => (ColorSpace::Luma, Channels::Gray),
+        3 => (ColorSpace::RGB, Channels::Rgb),
+        _ => (ColorSpace::CMYK, Channels::Rgba),
+    };
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_out_colorspace(space);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let data = decoder.decode().map_err(damage)?;
+    let (width, height) = (header.width, header.height);
+    if data.len() != width as usize * height as usize * channels.bytes() {
+        return Err(Error::broken("two readers disagree about the size"));
+    }
+    match header.components {
+        4 => Ok(Samples::Cmyk { width, height, data }),
+        _ => Ok(Samples::Pixels(Pixels::new(width, height, channels, data)?)),
+    }
+}
+
+fn damage(error: DecodeErrors) -> Error {
+    match error {
+        DecodeErrors::ExhaustedData | DecodeErrors::IoErrors(_) => Error::truncated(error),
+        DecodeErrors::Unsupported(_) => Error::unsupported(error),
+        other => Error::broken(other),
+    }
+}
+
+pub(super) fn encode(pixels: &Pixels, quality: u8, progressive: bool) -> Result<Vec<u8>, Error> {
+    let mut jpeg = Vec::new();
+    let mut encoder = Encoder::new(&mut jpeg, quality);
+    encoder.set_progressive(progressive);
+    encoder.set_optimized_huffman_tables(true);
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    let kind = match pixels.channels {
+        Channels::Gray => ColorType::Luma,
+        Channels::Rgb => ColorType::Rgb,
+        Channels::Rgba => ColorType::Rgba,
+    };
+    let side = |side: u32| u16::try_from(side).map_err(Error::encode);
+    encoder
+        .encode(&pixels.data, side(pixels.width)?, side(pixels.height)?, kind)
+        .map_err(|error: EncodingError| Error::encode(error))?;
+    Ok(jpeg)
+}

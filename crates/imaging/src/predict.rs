@@ -1,0 +1,49 @@
+//! What a render will need in memory, from headers and variant alone, so that a pool can bound the sum of all renders in flight.
+
+use afterimage_variant::Variant;
+
+use crate::encode::Output;
+use crate::render::Shape;
+use crate::{Probe, Source};
+
+/// Bytes that a render may need at its peak beyond the source file itself: an upper estimate, checked against measurements.
+///
+/// Total: any probe with any variant gives a number.
+pub fn predicted_bytes(probe: &Probe, variant: &Variant) -> u64 {
+    let pixels = u64::from(probe.width) * u64::from(probe.height);
+    let channels = u64::from(probe.channels);
+    let eighths = if probe.format == Source::Jpeg { u64::from(Shape::of(probe, variant).eighths(variant)) } else { 8 };
+    let scaled = (pixels * eighths * eighths).div_ceil(64);
+    let decoding = match probe.format {
+        // Coefficients of a progressive picture are two bytes a sample and stay until the last scan.
+        Source::Jpeg if probe.progressive => pixels * channels * 2 + scaled * channels,
+        Source::Jpeg => scaled * channels + u64::from(probe.width) * 64,
+        Source::Png => pixels * channels + u64::from(probe.width) * 16,
+        // The planes of the bitstream beside the pixels; for an animation also its canvas and the frame shown.
+        Source::Webp if probe.frames > 1 => pixels * 16,
+        Source::Webp => pixels * (channels + 6),
+        Source::Gif => pixels * 17,
+        // Decoder frames and pixels at once.
+        Source::Avif => pixels * 10,
+        Source::Svg => 0,
+    };
+    let plan = variant.plan(probe.upright);
+    let canvas = u64::from(plan.canvas.width) * u64::from(plan.canvas.height);
+    // The resampler's first pass keeps one side of the source.
+    let passes = u64::from(plan.picture.width) * u64::from(probe.upright.height) * eighths / 8 * channels;
+    let output = Output::of(variant.format(), probe.format, probe.frames);
+    let effects = if variant.blur().is_some() || variant.sharpen().is_some() { 32 } else { 0 };
+    let encoding = match output {
+        Output::Jpeg { progressive: false } => 4,
+        Output::Jpeg { progressive: true } | Output::JpegOrPng => 8,
+        Output::Png => 9,
+        Output::Webp => 16,
+        Output::Avif => 40,
+        Output::Gif => 16,
+        Output::Json => 0,
+    };
+    let frames_held = if output.moves() && probe.frames > 1 { 6 } else { 2 };
+    // Tables, stacks and what libraries keep.
+    const FIXED: u64 = 2 << 20;
+    FIXED + decoding + passes + canvas * (4 * frames_held + effects + encoding)
+}

@@ -1,0 +1,187 @@
+//! What an operator can decide about pictures, with its bounds. It must never read files, flags or the environment: `setup` does.
+
+use afterimage_identity::Revision;
+
+/// Bounds that are checked before anything of the picture's size is allocated. Every bound is inclusive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a source file. Default 100 MiB.
+    pub source_bytes_max: u64,
+    /// Width x height x frames of a source. Default 100 million.
+    pub pixels_max: u64,
+    /// Frames of an animation. Default 500.
+    pub frames_max: u32,
+    /// Width x height x frames of a derivative. Default 40 million.
+    pub output_pixels_max: u64,
+    /// Bytes of metadata that are read, after inflation, together. Default 8 MiB.
+    pub metadata_bytes_max: u64,
+    /// Scans of a JPEG: each is a pass over the whole picture. Default 64.
+    pub scans_max: u32,
+    /// Wall time of one render in milliseconds. Default 15,000. Nothing here reads a clock: the caller's
+    /// [`Stop`](crate::Stop) enforces it.
+    pub render_ms_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            source_bytes_max: 100 << 20,
+            pixels_max: 100_000_000,
+            frames_max: 500,
+            output_pixels_max: 40_000_000,
+            metadata_bytes_max: 8 << 20,
+            scans_max: 64,
+            render_ms_max: 15_000,
+        }
+    }
+}
+
+/// The quality of each lossy format when a variant names none. 1 to 100.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QualityDefaults {
+    /// JPEG, baseline and progressive. Default 80.
+    pub jpeg: u8,
+    /// WebP. Default 80.
+    pub webp: u8,
+    /// AVIF. Default 60; its scale gives about the same picture as JPEG 80 there.
+    pub avif: u8,
+}
+
+impl Default for QualityDefaults {
+    fn default() -> Self {
+        Self { jpeg: 80, webp: 80, avif: 60 }
+    }
+}
+
+/// What an operator decides about pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Bounds on what is read and made.
+    pub limits: Limits,
+    /// Keep the artist and the copyright notice (EXIF, IPTC) of an original in its derivatives and in sanitised originals. All
+    /// other metadata always goes. Default off.
+    pub keep_copyright: bool,
+    /// libaom's speed, 0 (slow, small) to 9. Default 8.
+    pub avif_speed: u8,
+    /// libwebp's method, 0 (fast) to 6 (small). Default 3.
+    pub webp_method: u8,
+    /// Qualities where a variant names none.
+    pub quality_default: QualityDefaults,
+    /// Pass SVG files on as they are. Default off; they are never rendered.
+    pub allow_svg: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            keep_copyright: false,
+            avif_speed: 8,
+            webp_method: 3,
+            quality_default: QualityDefaults::default(),
+            allow_svg: false,
+        }
+    }
+}
+
+/// A setting that cannot be, with what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The setting, such as `webp_method`.
+    pub key: &'static str,
+    /// Its value as given.
+    pub value: String,
+    /// What would do.
+    pub remedy: String,
+}
+
+/// Raised by one whenever a change to this crate changes the bytes of derivatives; part of every derivative's name.
+const PIPELINE: &str = "pipeline 1";
+
+impl Settings {
+    /// Every setting that is out of range.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn validate(&self) -> Result<(), Vec<Mistake>> {
+        let limits = &self.limits;
+        let quality = &self.quality_default;
+        let checks = [
+            ("avif_speed", u64::from(self.avif_speed), 0, 9),
+            ("webp_method", u64::from(self.webp_method), 0, 6),
+            ("quality_default.jpeg", u64::from(quality.jpeg), 1, 100),
+            ("quality_default.webp", u64::from(quality.webp), 1, 100),
+            ("quality_default.avif", u64::from(quality.avif), 1, 100),
+            ("limits.source_bytes_max", limits.source_bytes_max, 1, 4 << 30),
+            ("limits.pixels_max", limits.pixels_max, 1, 1_000_000_000),
+            ("limits.frames_max", u64::from(limits.frames_max), 1, 100_000),
+            ("limits.output_pixels_max", limits.output_pixels_max, 1, 1_000_000_000),
+            ("limits.metadata_bytes_max", limits.metadata_bytes_max, 1, 1 << 30),
+            ("limits.scans_max", u64::from(limits.scans_max), 1, 1_000),
+            ("limits.render_ms_max", limits.render_ms_max, 1, 600_000),
+        ];
+        let mistakes: Vec<Mistake> = checks
+            .into_iter()
+            .filter(|(_, value, min, max)| value < min || value > max)
+            .map(|(key, value, min, max)| Mistake {
+                key,
+                value: value.to_string(),
+                remedy: format!("use {min} to {max}"),
+            })
+            .collect();
+        if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+    }
+
+    /// The digest of everything but original and variant that changes the bytes of a derivative: this crate's pipeline, the
+    /// codecs of this build, and those settings that reach pixels or metadata. Limits do not: they decide whether, not what.
+    pub fn revision(&self) -> Revision {
+        let codecs = if cfg!(feature = "native") {
+            "libjpeg-turbo 3.1 libwebp libaom 3.11"
+        } else {
+            "zune-jpeg jpeg-encoder libwebp"
+        };
+        let settings = format!(
+            "copyright {} avif {} webp {} quality {} {} {}",
+            self.keep_copyright,
+            self.avif_speed,
+            self.webp_method,
+            self.quality_default.jpeg,
+            self.quality_default.webp,
+            self.quality_default.avif
+        );
+        Revision::of([env!("CARGO_PKG_VERSION"), PIPELINE, codecs, settings.as_str()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_ranges_are_inclusive() {
+        assert_eq!(Settings::default().validate(), Ok(()));
+        let edge = Settings { avif_speed: 9, webp_method: 6, ..Settings::default() };
+        assert_eq!(edge.validate(), Ok(()));
+        let past = Settings { avif_speed: 10, webp_method: 7, ..Settings::default() };
+        let mistakes = past.validate().expect_err("both are out of range");
+        assert_eq!(mistakes.iter().map(|m| m.key).collect::<Vec<_>>(), ["avif_speed", "webp_method"]);
+        let none =
+            Settings { quality_default: QualityDefaults { jpeg: 0, ..Default::default() }, ..Settings::default() };
+        assert_eq!(none.validate().expect_err("0 is no quality").len(), 1);
+    }
+
+    #[test]
+    fn revision_follows_what_changes_bytes_and_nothing_else() {
+        let base = Settings::default();
+        for other in [
+            Settings { keep_copyright: true, ..base.clone() },
+            Settings { avif_speed: 1, ..base.clone() },
+            Settings { webp_method: 6, ..base.clone() },
+            Settings { quality_default: QualityDefaults { webp: 1, ..Default::default() }, ..base.clone() },
+        ] {
+            assert_ne!(other.revision(), base.revision(), "{other:?}");
+        }
+        let limits = Limits { pixels_max: 1, ..Limits::default() };
+        assert_eq!(Settings { limits, ..base.clone() }.revision(), base.revision());
+    }
+}

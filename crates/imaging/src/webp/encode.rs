@@ -1,0 +1,212 @@
+//! Pixels to WebP through libwebp, the one place of this crate's WebP code that is unsafe.
+
+use std::ffi::{c_int, c_void};
+
+use libwebp_sys as sys;
+
+use crate::Error;
+use crate::pixels::{Channels, Frame, Pixels};
+use crate::stop::{Stop, check};
+
+/// Longest side of a WebP (RFC 9649, section 2.7).
+const SIDE_MAX: u32 = 16_383;
+
+/// How to encode.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Encoding {
+    /// 1 to 100.
+    pub(crate) quality: u8,
+    /// libwebp's method, 0 to 6.
+    pub(crate) method: u8,
+}
+
+fn config(encoding: Encoding) -> Result<sys::WebPConfig, Error> {
+    let mut config = sys::WebPConfig::new().map_err(|()| Error::encode("libwebp is of another version"))?;
+    config.quality = f32::from(encoding.quality.clamp(1, 100));
+    config.method = encoding.method.min(6).into();
+    // SAFETY: a whole configuration.
+    match unsafe { sys::WebPValidateConfig(&config) } {
+        0 => Err(Error::encode("libwebp refuses its configuration")),
+        _ => Ok(config),
+    }
+}
+
+fn check_side(width: u32, height: u32) -> Result<(), Error> {
+    let side = width.max(height);
+    if side > SIDE_MAX { Err(Error::OutputTooLarge { asked: side.into(), max: SIDE_MAX.into() }) } else { Ok(()) }
+}
+
+/// A picture that libwebp owns, freed with it. Lent pointers (`stop`, `writer`) must outlive every use.
+struct Picture(Box<sys::WebPPicture>);
+
+impl Picture {
+    fn new(pixels: &Pixels, argb: bool, stop: &&dyn Stop) -> Result<Self, Error> {
+        let mut picture =
+            Box::new(sys::WebPPicture::new().map_err(|()| Error::encode("libwebp is of another version"))?);
+        picture.width = pixels.width as c_int;
+        picture.height = pixels.height as c_int;
+        picture.use_argb = argb.into();
+        picture.progress_hook = Some(goes_on);
+        picture.user_data = std::ptr::from_ref(stop).cast_mut().cast();
+        let mut picture = Self(picture);
+        let widened;
+        let data: &[u8] = match pixels.channels {
+            Channels::Rgb | Channels::Rgba => &pixels.data,
+            Channels::Gray => {
+                widened = pixels.clone().into_rgb().data;
+                &widened
+            }
+        };
+        let import = match pixels.channels {
+            Channels::Rgba => sys::WebPPictureImportRGBA,
+            Channels::Rgb | Channels::Gray => sys::WebPPictureImportRGB,
+        };
+        let stride = data.len() / pixels.height as usize;
+        // SAFETY: `data` holds height rows of `stride` bytes in the layout of the chosen import.
+        if unsafe { import(&mut *picture.0, data.as_ptr(), stride as c_int) } == 0 {
+            return Err(Error::encode("libwebp cannot take the pixels: out of memory"));
+        }
+        Ok(picture)
+    }
+}
+
+impl Drop for Picture {
+    fn drop(&mut self) {
+        // SAFETY: frees what the picture owns, not the struct.
+        unsafe { sys::WebPPictureFree(&mut *self.0) }
+    }
+}
+
+/// Asked by libwebp as it goes; 0 ends the encoding.
+unsafe extern "C" fn goes_on(_percent: c_int, picture: *const sys::WebPPicture) -> c_int {
+    // SAFETY: `user_data` is the `&&dyn Stop` given in `Picture::new`, which outlives the encoding.
+    let stop = unsafe { *(*picture).user_data.cast::<&dyn Stop>() };
+    c_int::from(!stop.expired())
+}
+
+/// libwebp's growing buffer, freed with it.
+struct Writer(Box<sys::WebPMemoryWriter>);
+
+impl Writer {
+    fn new() -> Self {
+        let mut writer = Box::new(sys::WebPMemoryWriter {
+            mem: std::ptr::null_mut(),
+            size: 0,
+            max_size: 0,
+            pad: Default::default(),
+        });
+        // SAFETY: initialises the struct.
+        unsafe { sys::WebPMemoryWriterInit(&mut *writer) };
+        Self(writer)
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        if self.0.mem.is_null() {
+            return Vec::new();
+        }
+        // SAFETY: libwebp has written `size` bytes there.
+        unsafe { std::slice::from_raw_parts(self.0.mem, self.0.size) }.to_vec()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // SAFETY: frees its buffer.
+        unsafe { sys::WebPMemoryWriterClear(&mut *self.0) }
+    }
+}
+
+/// Encodes a still, lossy, alpha lossless.
+pub(crate) fn encode(pixels: &Pixels, encoding: Encoding, stop: &dyn Stop) -> Result<Vec<u8>, Error> {
+    check_side(pixels.width, pixels.height)?;
+    let config = config(encoding)?;
+    let mut writer = Writer::new();
+    let mut picture = Picture::new(pixels, false, &stop)?;
+    picture.0.writer = Some(sys::WebPMemoryWrite);
+    picture.0.custom_ptr = std::ptr::from_mut(&mut *writer.0).cast::<c_void>();
+    // SAFETY: configuration and picture are whole; the writer outlives the call.
+    if unsafe { sys::WebPEncode(&config, &mut *picture.0) } == 0 {
+        return Err(failure(picture.0.error_code, stop));
+    }
+    Ok(writer.bytes())
+}
+
+fn failure(code: sys::WebPEncodingError, stop: &dyn Stop) -> Error {
+    match code {
+        sys::WebPEncodingError::VP8_ENC_ERROR_USER_ABORT => Error::Expired,
+        _ if stop.expired() => Error::Expired,
+        code => Error::encode(format!("libwebp: {code:?}")),
+    }
+}
+
+/// libwebp's animation encoder, deleted with it.
+struct Animator(*mut sys::WebPAnimEncoder);
+
+impl Animator {
+    fn why(&self) -> String {
+        // SAFETY: the encoder is live; its message ends in NUL and is copied at once.
+        let text = unsafe { sys::WebPAnimEncoderGetError(self.0) };
+        if text.is_null() {
+            return "libwebp: no reason given".to_owned();
+        }
+        // SAFETY: as above.
+        unsafe { std::ffi::CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Animator {
+    fn drop(&mut self) {
+        // SAFETY: live until here.
+        unsafe { sys::WebPAnimEncoderDelete(self.0) }
+    }
+}
+
+/// Encodes an animation; `loops` as in the format, 0 = for ever. All frames have the size `width` x `height`. Says how many there were.
+pub(crate) fn encode_animation(
+    (width, height): (u32, u32),
+    frames: &mut dyn Iterator<Item = Result<Frame, Error>>,
+    loops: u16,
+    encoding: Encoding,
+    stop: &dyn Stop,
+) -> Result<(Vec<u8>, u32), Error> {
+    check_side(width, height)?;
+    let config = config(encoding)?;
+    let abi = sys::WebPGetMuxABIVersion();
+    // SAFETY: a struct of plain numbers, set by the library next.
+    let mut options: sys::WebPAnimEncoderOptions = unsafe { std::mem::zeroed() };
+    // SAFETY: fills the struct, or refuses another version.
+    if unsafe { sys::WebPAnimEncoderOptionsInitInternal(&mut options, abi) } == 0 {
+        return Err(Error::encode("libwebp is of another version"));
+    }
+    options.anim_params.loop_count = loops.into();
+    // SAFETY: options are whole; null on failure.
+    let animator = Animator(unsafe { sys::WebPAnimEncoderNewInternal(width as c_int, height as c_int, &options, abi) });
+    if animator.0.is_null() {
+        return Err(Error::encode("libwebp gives no animation encoder"));
+    }
+    let (mut at_ms, mut count) = (0i64, 0u32);
+    let time = |at_ms: i64| c_int::try_from(at_ms).map_err(|_| Error::encode("an animation of more than 24 days"));
+    for frame in frames {
+        let frame = frame?;
+        check(stop)?;
+        let mut picture = Picture::new(&frame.pixels, true, &stop)?;
+        // SAFETY: encoder, picture and configuration are live and whole.
+        if unsafe { sys::WebPAnimEncoderAdd(animator.0, &mut *picture.0, time(at_ms)?, &config) } == 0 {
+            return Err(if stop.expired() { Error::Expired } else { Error::encode(animator.why()) });
+        }
+        at_ms += i64::from(frame.delay_ms);
+        count += 1;
+    }
+    // SAFETY: a null frame says when the last one ends.
+    let ended = unsafe { sys::WebPAnimEncoderAdd(animator.0, std::ptr::null_mut(), time(at_ms)?, std::ptr::null()) };
+    let mut data = sys::WebPData { bytes: std::ptr::null(), size: 0 };
+    // SAFETY: on success `data` owns `size` bytes, freed below.
+    if ended == 0 || unsafe { sys::WebPAnimEncoderAssemble(animator.0, &mut data) } == 0 {
+        return Err(if stop.expired() { Error::Expired } else { Error::encode(animator.why()) });
+    }
+    // SAFETY: as above.
+    let webp = unsafe { std::slice::from_raw_parts(data.bytes, data.size) }.to_vec();
+    // SAFETY: allocated by the library, not used again.
+    unsafe { sys::WebPFree(data.bytes.cast_mut().cast()) };
+    Ok((webp, count))
+}

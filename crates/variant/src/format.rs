@@ -1,0 +1,93 @@
+//! What the answer is encoded as, and how that is spelled. It knows names only, no codec.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What the answer is encoded as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// No format was named: the source's own; sources that browsers cannot show become [`Format::Compatible`].
+    Same,
+    /// `auto=format` for a viewer that takes neither WebP nor AVIF: JPEG, PNG where there is alpha, GIF where animated.
+    Compatible,
+    /// Baseline JPEG.
+    Jpg,
+    /// Progressive JPEG.
+    Pjpg,
+    /// PNG.
+    Png,
+    /// WebP.
+    Webp,
+    /// AVIF, and the viewer waits for it.
+    Avif,
+    /// GIF.
+    Gif,
+    /// No picture: facts about it as JSON.
+    Json,
+    /// `auto=format` that came to AVIF. While the AVIF is not stored yet, WebP may be answered with a short life.
+    AutoAvif,
+}
+
+impl Format {
+    /// Every format, in the order of the canonical extensions.
+    pub const ALL: [Self; 10] = [
+        Self::Same,
+        Self::Compatible,
+        Self::Jpg,
+        Self::Pjpg,
+        Self::Png,
+        Self::Webp,
+        Self::Avif,
+        Self::Gif,
+        Self::Json,
+        Self::AutoAvif,
+    ];
+
+    /// What it is called at the end of a canonical path.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Compatible => "any",
+            Self::Jpg => "jpg",
+            Self::Pjpg => "pjpg",
+            Self::Png => "png",
+            Self::Webp => "webp",
+            Self::Avif => "avif",
+            Self::Gif => "gif",
+            Self::Json => "json",
+            Self::AutoAvif => "auto-avif",
+        }
+    }
+
+    /// The format that [`Format::extension`] spells like this.
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.extension() == extension)
+    }
+
+    /// The format that `fm=` spells like this; `jpeg` is taken for `jpg`. Only nameable formats, so not `same` or `any`.
+    pub(crate) fn from_parameter(value: &str) -> Option<Self> {
+        match value {
+            "jpg" | "jpeg" => Some(Self::Jpg),
+            "pjpg" => Some(Self::Pjpg),
+            "png" => Some(Self::Png),
+            "webp" => Some(Self::Webp),
+            "avif" => Some(Self::Avif),
+            "gif" => Some(Self::Gif),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    /// Whether a quality means anything to it. [`Format::Same`] and [`Format::Compatible`] may come to a lossy format.
+    pub fn takes_quality(self) -> bool {
+        !matches!(self, Self::Png | Self::Gif | Self::Json)
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.extension())
+    }
+}

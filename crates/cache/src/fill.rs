@@ -144,7 +144,7 @@ pub(crate) fn begin<T: Weigh>(
         && is_clear(&inner.fences, fill.sequence, fill.named())
         && is_clear(&inner.fences, fill.sequence, Named { path, original, tags })
     {
-        return Begun::Join(Waiter { state: state.subscribe() });
+        return Begun::Join(Waiter { state: state.subscribe(), joined_at: inner.fences.current() });
     }
     // Read under the registry's lock: a fence that comes later finds this fill registered when it counts.
     let sequence = inner.fences.current();
@@ -290,6 +290,8 @@ impl<T: Weigh> std::fmt::Debug for Fill<T> {
 #[derive(Debug)]
 pub struct Waiter<T> {
     state: watch::Receiver<State<T>>,
+    /// The purge sequence when it joined.
+    joined_at: Sequence,
 }
 
 impl<T> Waiter<T> {
@@ -298,11 +300,14 @@ impl<T> Waiter<T> {
     /// # Errors
     /// [`Abandoned`]: start over with a look.
     pub async fn wait(mut self) -> Result<Arc<Entry<T>>, Abandoned> {
-        match self.state.wait_for(|state| !matches!(state, State::Pending)).await.as_deref() {
-            Ok(State::Done(entry)) => Ok(entry.clone()),
-            Ok(State::Abandoned(why)) => Err(*why),
-            Ok(State::Pending) | Err(_) => Err(Abandoned::GivenUp),
-        }
+        let entry = match self.state.wait_for(|state| !matches!(state, State::Pending)).await.as_deref() {
+            Ok(State::Done(entry)) => entry.clone(),
+            Ok(State::Abandoned(why)) => return Err(*why),
+            Ok(State::Pending) | Err(_) => return Err(Abandoned::GivenUp),
+        };
+        // Published before this request came, with a fence between: the fence may cover what only the published facts
+        // say, so a look has to decide.
+        if entry.checked() < self.joined_at { Err(Abandoned::Fenced) } else { Ok(entry) }
     }
 }
 

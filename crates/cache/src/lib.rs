@@ -13,6 +13,8 @@ mod fill;
 mod group;
 mod index;
 mod question;
+#[cfg(test)]
+mod races;
 mod sieve;
 mod sweep;
 mod sync;

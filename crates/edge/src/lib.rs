@@ -1,1 +1,29 @@
+//! The read story: from a viewer's URL to a picture, through the four triggers around a cache.
+//!
+//! `handle.rs` is the whole of it on one screen. The other modules are its stages: each takes the value of the stage
+//! before and spends it. This crate never deletes anything but a derivative it has just written itself, and it never
+//! knows who hears its one word to the write story.
 
+mod config;
+mod edge;
+mod explain;
+mod failure;
+mod handle;
+mod metrics;
+mod origin_request;
+mod origin_response;
+mod picture;
+mod pool;
+mod precondition;
+mod reason;
+mod viewer_request;
+mod viewer_response;
+
+pub use config::{Config, Cors, Door, Fallback, OriginalsMode};
+pub use edge::{Edge, Parts};
+pub use explain::Explanation;
+pub use failure::Failure;
+pub use metrics::{Metrics, Snapshot};
+pub use picture::{Kept, Picture};
+pub use pool::{Job, Load, Pool, PoolConfig, Renderer, Work};
+pub use reason::Reason;

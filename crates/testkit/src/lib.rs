@@ -1,1 +1,10 @@
+//! What tests of the built binary share: the sample pictures, a server started from outside, and an HTTP client so plain
+//! that it hides nothing.
 
+mod http;
+mod picture;
+mod server;
+
+pub use http::{Answer, get, request};
+pub use picture::{picture, pictures, size_of};
+pub use server::{Server, run};

@@ -1,0 +1,221 @@
+//! The routes. Each parses, calls, encodes.
+
+use std::sync::Arc;
+
+use afterimage_edge::{Door, Edge, Explanation};
+use afterimage_identity::{OriginalKey, Receipt};
+use afterimage_purge::{Mode, Order, Purger, Report};
+use afterimage_store::Read;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde::{Deserialize, Serialize};
+
+use crate::door::{Guard, guard};
+use crate::metrics::{Purges, Sample};
+use crate::page;
+
+/// How many pictures the index page shows.
+const PICTURES_MAX: usize = 500;
+/// How many receipts one answer holds.
+const RECEIPTS_MAX: usize = 10_000;
+
+/// What the routes speak to.
+pub struct Control {
+    /// The read story.
+    pub edge: Arc<Edge>,
+    /// The write story.
+    pub purger: Arc<Purger>,
+    /// The originals, for the index page's list.
+    pub originals: Arc<dyn Read>,
+    /// Whom the listener of pictures speaks to; URLs are explained as it would understand them.
+    pub door: Door,
+    /// Where pictures are served, `http://address:port`.
+    pub base: String,
+    /// The promise in force, in one line.
+    pub promise: String,
+    /// The ladder.
+    pub ladder: Vec<u32>,
+    /// The qualities that unsigned requests may have.
+    pub qualities: Vec<u8>,
+}
+
+/// All routes behind a guard.
+pub fn router(control: Arc<Control>, door: Guard) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/page.js", get(async || page::script()))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/api/site", get(site))
+        .route("/api/explain", get(explain))
+        .route("/api/receipts", get(receipts))
+        .route("/api/purge", post(purge))
+        .route("/api/reconcile", post(reconcile))
+        .layer(middleware::from_fn_with_state(door, guard))
+        .with_state(control)
+}
+
+type Shared = State<Arc<Control>>;
+
+async fn index(State(control): Shared) -> Response {
+    page::html(&control.base)
+}
+
+/// Ready to serve; a hold is said, because a person has to end it, but pictures are served all the same.
+async fn ready(State(control): Shared) -> Response {
+    match control.purger.health().held {
+        0 => "ready\n".into_response(),
+        held => format!("ready, but {held} purges wait for `afterimage reconcile --confirm`\n").into_response(),
+    }
+}
+
+async fn metrics(State(control): Shared) -> Response {
+    let health = control.purger.health();
+    let sample = Sample {
+        edge: control.edge.metrics().snapshot(),
+        cache: control.edge.cache().usage(),
+        renders: control.edge.renderer().load(),
+        purges: Purges { open: health.open as u64, held: health.held as u64 },
+    };
+    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], sample.text()).into_response()
+}
+
+#[derive(Serialize)]
+struct Site<'a> {
+    base: &'a str,
+    promise: &'a str,
+    ladder: &'a [u32],
+    qualities: &'a [u8],
+    pictures: Vec<String>,
+}
+
+async fn site(State(control): Shared) -> Result<Response, Problem> {
+    let page = control.originals.list("", None, PICTURES_MAX).await.map_err(Problem::of_source)?;
+    let shown = [".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif"];
+    let is_picture = |key: &String| shown.iter().any(|ending| key.to_ascii_lowercase().ends_with(ending));
+    let site = Site {
+        base: &control.base,
+        promise: &control.promise,
+        ladder: &control.ladder,
+        qualities: &control.qualities,
+        pictures: page.entries.into_iter().map(|listed| listed.key).filter(is_picture).collect(),
+    };
+    Ok(Json(site).into_response())
+}
+
+#[derive(Deserialize)]
+struct ExplainQuery {
+    url: String,
+    accept: Option<String>,
+}
+
+async fn explain(State(control): Shared, Query(query): Query<ExplainQuery>) -> Json<Explanation> {
+    Json(control.edge.explain(control.door, &query.url, query.accept.as_deref()).await)
+}
+
+#[derive(Deserialize)]
+struct ReceiptsQuery {
+    key: Option<String>,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+async fn receipts(State(control): Shared, Query(query): Query<ReceiptsQuery>) -> Json<Vec<Receipt>> {
+    let limit = query.limit.unwrap_or(100).min(RECEIPTS_MAX);
+    Json(control.purger.receipts(query.key.as_deref(), limit))
+}
+
+/// What to purge. Exactly one of `key`, `prefix` and `all`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PurgeRequest {
+    /// One original.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Every original whose key begins so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Everything.
+    #[serde(default)]
+    pub all: bool,
+    /// Answer only when every layer is done.
+    #[serde(default)]
+    pub wait: bool,
+}
+
+async fn purge(State(control): Shared, Json(request): Json<PurgeRequest>) -> Result<Json<Vec<Receipt>>, Problem> {
+    let order = match (&request.key, &request.prefix, request.all) {
+        (Some(key), None, false) => Order::Key(OriginalKey::new(key).map_err(|error| Problem::bad(error.to_string()))?),
+        (None, Some(prefix), false) if !prefix.is_empty() => Order::Prefix(prefix.clone()),
+        (None, None, true) => Order::All,
+        _ => return Err(Problem::bad("say exactly one of key, prefix (not empty) and all")),
+    };
+    let ids = control.purger.purge(order).await.map_err(|error| Problem::ours(error.to_string()))?;
+    let mut receipts = Vec::with_capacity(ids.len());
+    for id in ids {
+        let receipt = if request.wait { control.purger.wait(id).await } else { control.purger.receipt(id) };
+        receipts.extend(receipt);
+    }
+    Ok(Json(receipts))
+}
+
+/// What a reconciliation may do.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReconcileRequest {
+    /// Only say what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Let held deletions go on.
+    #[serde(default)]
+    pub confirm: bool,
+}
+
+async fn reconcile(State(control): Shared, Json(request): Json<ReconcileRequest>) -> Result<Json<Report>, Problem> {
+    let mode = match (request.dry_run, request.confirm) {
+        (true, false) => Mode::DryRun,
+        (false, true) => Mode::Confirm,
+        (false, false) => Mode::Run,
+        (true, true) => return Err(Problem::bad("dry_run and confirm exclude each other")),
+    };
+    let progress = |progress: afterimage_purge::Progress| tracing::info!(?progress, "reconciling");
+    let report = control.purger.reconcile(mode, &progress).await.map_err(|error| Problem::ours(error.to_string()))?;
+    Ok(Json(report))
+}
+
+/// A refusal in words.
+struct Problem {
+    status: StatusCode,
+    detail: String,
+}
+
+impl Problem {
+    fn bad(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, detail: detail.into() }
+    }
+
+    fn ours(detail: String) -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, detail }
+    }
+
+    fn of_source(error: afterimage_store::Error) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, detail: format!("the originals cannot be listed: {error}") }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let document = serde_json::json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        (self.status, [(CONTENT_TYPE, "application/problem+json")], format!("{document}\n")).into_response()
+    }
+}

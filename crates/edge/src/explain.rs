@@ -1,0 +1,103 @@
+//! What would become of a URL, in words: nothing is rendered, nothing is stored, nothing is cached.
+
+use std::sync::Arc;
+
+use afterimage_identity::Original;
+use afterimage_variant::{Wanted, derivative_key, resolve};
+use serde::{Deserialize, Serialize};
+
+use crate::edge::Edge;
+use crate::viewer_request::{grant, permit};
+use crate::{Door, Failure};
+
+/// How a URL is understood.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The URL's path and query.
+    pub target: String,
+    /// What policy says: `allowed`, or why not.
+    pub verdict: String,
+    /// The status a refusal would have.
+    pub status: Option<u16>,
+    /// The original's key.
+    pub original: Option<String>,
+    /// Whether the source has it now: its version, `gone`, or why nobody knows.
+    pub source_says: Option<String>,
+    /// The canonical path.
+    pub canonical_path: Option<String>,
+    /// The cache key, which is the canonical path.
+    pub cache_key: Option<String>,
+    /// The cache tags: the original's own first, then its folders'.
+    pub tags: Vec<String>,
+    /// The key of the stored derivative.
+    pub derivative_key: Option<String>,
+    /// Whether that derivative is stored.
+    pub stored: Option<bool>,
+    /// Whether the answer depends on `Accept`.
+    pub vary_accept: bool,
+    /// What policy changed.
+    pub changed: Vec<String>,
+    /// What was ignored.
+    pub ignored: Vec<String>,
+}
+
+impl Edge {
+    /// Explains what `target` (path and query, as in a request) means at `door` with this `Accept`.
+    pub async fn explain(self: &Arc<Self>, door: Door, target: &str, accept: Option<&str>) -> Explanation {
+        let live = self.live.load_full();
+        let mut explanation = Explanation::of(target);
+        let resolved = grant(&live, door, target, self.clock.wall())
+            .and_then(|(grant, _)| resolve(&live.config.rules, target, accept, grant).map(|resolution| (grant, resolution)));
+        let (grant, resolution) = match resolved {
+            Ok(resolved) => resolved,
+            Err(refusal) => return explanation.refused(Failure::Refused(refusal)),
+        };
+        if let Err(refusal) = permit(&live, grant, &resolution) {
+            explanation = explanation.refused(Failure::Refused(refusal));
+        }
+        let original = Original::new(live.config.source.clone(), resolution.key.clone());
+        explanation.original = Some(original.key.to_string());
+        explanation.cache_key = Some(resolution.canonical_path.clone());
+        explanation.canonical_path = Some(resolution.canonical_path);
+        explanation.tags = original.tags().iter().map(ToString::to_string).collect();
+        explanation.vary_accept = resolution.vary_accept;
+        explanation.changed = resolution.changed.iter().map(ToString::to_string).collect();
+        explanation.ignored = resolution.ignored;
+        match self.originals.stat(original.key.as_str()).await {
+            Ok(stat) => {
+                let key = derivative_key(&original.key, &resolution.wanted, &stat.version, &live.revision);
+                let passes = matches!(resolution.wanted, Wanted::Original)
+                    && crate::origin_request::passes_as_is(&live, &resolution.wanted);
+                explanation.source_says = Some(format!("present, version {}", stat.version));
+                explanation.stored = Some(!passes && self.derivatives.stat(&key).await.is_ok());
+                explanation.derivative_key = (!passes).then_some(key);
+            }
+            Err(error) => explanation.source_says = Some(Failure::from(error).detail()),
+        }
+        explanation
+    }
+}
+
+impl Explanation {
+    fn of(target: &str) -> Self {
+        Self {
+            target: target.to_owned(),
+            verdict: "allowed".to_owned(),
+            status: None,
+            original: None,
+            source_says: None,
+            canonical_path: None,
+            cache_key: None,
+            tags: Vec::new(),
+            derivative_key: None,
+            stored: None,
+            vary_accept: false,
+            changed: Vec::new(),
+            ignored: Vec::new(),
+        }
+    }
+
+    fn refused(self, failure: Failure) -> Self {
+        Self { verdict: failure.detail(), status: Some(failure.verdict().status.as_u16()), ..self }
+    }
+}

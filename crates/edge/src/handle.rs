@@ -1,0 +1,126 @@
+//! The read story on one screen: viewer request, cache, origin request and response, viewer response. Each stage takes
+//! what the one before it made; only the first makes an [`Authorised`], and nothing goes on without one.
+
+use std::sync::Arc;
+
+use afterimage_cache::{Admission, Entry, Found};
+use afterimage_identity::{Answer, Stamp};
+use afterimage_variant::{Format, Wanted};
+use bytes::Bytes;
+use http::{Response, request};
+
+use crate::config::Live;
+use crate::edge::{Edge, Filling};
+use crate::picture::Kept;
+use crate::viewer_request::{self, Authorised, Entered};
+use crate::viewer_response::{self, Leaving};
+use crate::{Door, Failure, Reason};
+
+/// How often a request starts over because what it waited for was fenced or abandoned.
+const ATTEMPTS_MAX: u32 = 4;
+
+/// A picture, or why there is none, and where it came from.
+pub(crate) struct Served {
+    pub(crate) entry: Result<Arc<Entry<Kept>>, Failure>,
+    /// Where it came from, when not from a fill of this request's own.
+    pub(crate) from: Option<Reason>,
+    /// The picture stands in for one that is still being made.
+    pub(crate) pending: bool,
+}
+
+impl Edge {
+    /// Answers one request that came in at `door`. Never fails: what goes wrong is an answer too.
+    pub async fn handle(self: &Arc<Self>, door: Door, request: &request::Parts) -> Response<Bytes> {
+        let arrived = self.clock.now();
+        let live = self.live.load_full();
+        let leaving = match viewer_request::enter(&live, door, request, self.clock.wall()) {
+            Entered::Authorised(asked) => {
+                let served = self.admitted(&live, &asked, arrived).await;
+                Leaving::Served { asked, served }
+            }
+            Entered::Preflight => Leaving::Preflight,
+            Entered::Method => Leaving::Method,
+            Entered::Refused(failure) => Leaving::Refused(failure),
+        };
+        let took = self.clock.now().since(arrived);
+        viewer_response::leave(&live, request, leaving, took, &self.metrics)
+    }
+
+    /// The last word before the first byte: whoever was fenced since starts over, and does so only so often.
+    async fn admitted(self: &Arc<Self>, live: &Arc<Live>, asked: &Arc<Authorised>, arrived: Stamp) -> Served {
+        for _ in 0..ATTEMPTS_MAX {
+            let served = self.serve(live, asked, arrived).await;
+            match &served.entry {
+                Ok(entry) if self.cache.admit(entry) == Admission::Fenced => {}
+                _ => return served,
+            }
+        }
+        Served { entry: Err(Failure::Fenced), from: None, pending: false }
+    }
+
+    async fn serve(self: &Arc<Self>, live: &Arc<Live>, asked: &Arc<Authorised>, arrived: Stamp) -> Served {
+        for _ in 0..ATTEMPTS_MAX {
+            match self.cache.look_since(&asked.path, self.clock.now(), arrived) {
+                Found::Hit { entry, renew } => {
+                    if renew {
+                        self.renew(asked.original.clone());
+                    }
+                    return Served { entry: Ok(entry), from: Some(Reason::Memory), pending: false };
+                }
+                Found::Prove { entry, age } => match self.prove(&asked.original).await {
+                    Answer::Unprovable(why) => {
+                        let allowed = live.config.stale_when_unprovable.map(|stale| self.cache.window() + stale);
+                        let serves = age.is_some_and(|age| allowed.is_some_and(|allowed| age <= allowed));
+                        let entry = if serves { Ok(entry) } else { Err(Failure::Unprovable(why)) };
+                        return Served { entry, from: Some(Reason::Memory), pending: false };
+                    }
+                    Answer::Present(_) | Answer::Gone => {}
+                },
+                Found::Miss { .. } => {
+                    if let Some(served) = self.wait(live, asked, self.begin(live, asked), arrived).await {
+                        return served;
+                    }
+                }
+            }
+        }
+        Served { entry: Err(Failure::Fenced), from: None, pending: false }
+    }
+
+    /// Waits for a fill; `None` when it was fenced or abandoned and the request has to start over.
+    async fn wait(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        asked: &Arc<Authorised>,
+        filling: Filling,
+        arrived: Stamp,
+    ) -> Option<Served> {
+        let finished = async {
+            match filling {
+                Filling::Leads(told) => match told.await {
+                    Ok(Ok(entry)) => Some(Served { entry: Ok(entry), from: None, pending: false }),
+                    Ok(Err(Failure::Fenced)) => None,
+                    Ok(Err(failure)) => Some(Served { entry: Err(failure), from: None, pending: false }),
+                    // The fill's task panicked: this request fails alone.
+                    Err(_) => Some(Served { entry: Err(Failure::Died), from: None, pending: false }),
+                },
+                Filling::Joined(waiter) => {
+                    let entry = waiter.wait().await.ok()?;
+                    Some(Served { entry: Ok(entry), from: Some(Reason::Collapsed), pending: false })
+                }
+            }
+        };
+        let Wanted::Variant(variant) = &asked.wanted else { return finished.await };
+        if variant.format() != Format::AutoAvif {
+            return finished.await;
+        }
+        // An AVIF takes long: whoever asked for the best format gets WebP now, and the AVIF once it is there.
+        match tokio::time::timeout(live.config.pending_wait, finished).await {
+            Ok(served) => served,
+            Err(_) => {
+                let webp = Arc::new(asked.in_format(Format::Webp)?);
+                let served = Box::pin(self.serve(live, &webp, arrived)).await;
+                Some(Served { pending: true, ..served })
+            }
+        }
+    }
+}

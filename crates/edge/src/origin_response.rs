@@ -1,0 +1,144 @@
+//! The fourth trigger: make the picture under limits, hand it over, store it, and take it back if its original changed
+//! meanwhile.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use afterimage_cache::{Facts, Fill};
+use afterimage_identity::{Event, FoundBy, Happened, Stamp, Subject, Version};
+use afterimage_imaging as imaging;
+use afterimage_store::Meta;
+use afterimage_variant::{Format, Wanted, derivative_key};
+use bytes::Bytes;
+
+use crate::config::Live;
+use crate::edge::{Edge, Filled};
+use crate::origin_request::{Located, MADE_AT, passes_as_is};
+use crate::picture::{Kept, Picture};
+use crate::pool::{Job, Work};
+use crate::viewer_request::Authorised;
+use crate::{Failure, Reason};
+
+/// A picture, the version it was made from, and the moment before that version was read.
+pub(crate) struct Made {
+    pub(crate) asked_at: Stamp,
+    pub(crate) version: Version,
+    pub(crate) settled: bool,
+    pub(crate) outcome: Result<Picture, Failure>,
+}
+
+/// Takes the stored derivative, or reads the original and makes one.
+pub(crate) async fn make(edge: &Edge, live: &Live, asked: &Authorised, located: Located) -> Result<Made, Failure> {
+    if let Some(picture) = located.stored {
+        let Located { asked_at, version, settled, .. } = located;
+        return Ok(Made { asked_at, version, settled, outcome: Ok(picture) });
+    }
+    let asked_at = edge.clock.now();
+    let object = edge.originals.get(asked.original.key.as_str(), live.config.source_bytes_max).await?;
+    let settled = object.stat.settled && located.settled;
+    let outcome = match draw(edge, live, asked, object.body).await {
+        Err(Failure::Broken(why)) if !settled => Err(Failure::BrokenUnsettled(why)),
+        outcome => outcome,
+    };
+    Ok(Made { asked_at, version: object.stat.version, settled, outcome })
+}
+
+async fn draw(edge: &Edge, live: &Live, asked: &Authorised, bytes: Bytes) -> Result<Picture, Failure> {
+    let Some(format) = imaging::sniff(&bytes) else {
+        return Err(Failure::NotAnImage("Its first bytes are not those of an allowed image format.".into()));
+    };
+    let tags = asked.original.tags();
+    let wall = edge.clock.wall();
+    if format == imaging::Source::Svg {
+        return if matches!(asked.wanted, Wanted::Original) && live.settings.allow_svg {
+            Ok(Picture::new(format.media_type(), bytes, &tags, wall, Reason::AsIs))
+        } else {
+            Err(Failure::NotAnImage("SVG is served only where it is allowed, and only as it is.".into()))
+        };
+    }
+    if passes_as_is(live, &asked.wanted) {
+        return Ok(Picture::new(format.media_type(), bytes, &tags, wall, Reason::AsIs));
+    }
+    let (work, made_by, background) = match &asked.wanted {
+        Wanted::Original => (Work::Strip, Reason::Sanitised, false),
+        Wanted::Variant(variant) => {
+            (Work::Render(variant.clone()), Reason::Rendered, variant.format() == Format::AutoAvif)
+        }
+    };
+    let made = edge.renderer.render(Job { bytes, work, settings: live.settings.clone(), background }).await?;
+    Ok(Picture::new(made.media_type, made.bytes.into(), &tags, wall, made_by))
+}
+
+fn facts(asked: &Authorised) -> Facts {
+    Facts {
+        path: asked.path.clone(),
+        original: Some(asked.original.clone()),
+        tags: asked.original.tags(),
+        ..Facts::default()
+    }
+}
+
+/// Publishes what was made: from here on viewers may have it, unless a fence came first.
+pub(crate) fn publish(edge: &Edge, live: &Live, asked: &Authorised, made: &Made, fill: &Fill<Kept>) -> Filled {
+    let lasts = made.outcome.as_ref().err().is_none_or(Failure::is_of_the_bytes);
+    let now = edge.clock.now();
+    let error_age = Duration::from_secs(live.config.error_age_s.into());
+    let facts = Facts {
+        version: Some(made.version.clone()),
+        proved_at: Some(made.asked_at),
+        fresh_until: made.outcome.is_err().then(|| now.after(error_age)),
+        ..facts(asked)
+    };
+    fill.publish(facts, Kept(made.outcome.clone()), made.settled && lasts, now).map_err(|_| Failure::Fenced)
+}
+
+/// Hands a failure to all who wait for this fill, and keeps nothing.
+pub(crate) fn publish_failure(edge: &Edge, asked: &Authorised, failure: Failure, fill: &Fill<Kept>) -> Filled {
+    fill.publish(facts(asked), Kept(Err(failure)), false, edge.clock.now()).map_err(|_| Failure::Fenced)
+}
+
+/// Stores a derivative, then asks the source again: unless the same version is still there, what was written is taken
+/// back (GUARANTEE, rule 6). The fill stays registered until this is over, so that a purge can wait for it.
+pub(crate) async fn store(edge: &Edge, live: &Live, asked: &Authorised, made: &Made, fill: &Fill<Kept>) {
+    let Ok(picture) = &made.outcome else { return };
+    if !made.settled || !matches!(picture.made_by, Reason::Rendered | Reason::Sanitised) {
+        return;
+    }
+    if edge.clock.now().since(fill.begun_at()) > live.config.fill_time_max {
+        tracing::warn!(path = asked.path, "a fill took too long; it is not stored");
+        return;
+    }
+    if fill.is_fenced(&facts(asked)) {
+        return;
+    }
+    let key = derivative_key(&asked.original.key, &asked.wanted, &made.version, &live.revision);
+    let meta = Meta {
+        media_type: picture.media_type.to_str().ok().map(str::to_owned),
+        original: Some(asked.original.clone()),
+        version: Some(made.version.clone()),
+        revision: Some(live.revision.clone()),
+        tags: asked.original.tags(),
+        extra: BTreeMap::from([(MADE_AT.to_owned(), httpdate::fmt_http_date(picture.modified))]),
+    };
+    if let Err(error) = edge.derivatives.put(&key, meta, picture.body.clone()).await {
+        tracing::warn!(key, %error, "a derivative cannot be stored");
+        return;
+    }
+    let still = edge.originals.stat(asked.original.key.as_str()).await;
+    if still.is_ok_and(|stat| stat.version == made.version) && !fill.is_fenced(&facts(asked)) {
+        return;
+    }
+    if let Err(why) = take_back(edge, &key).await {
+        tracing::error!(key, why, "a derivative of a changed original could not be taken back; the write story is told");
+    }
+    edge.notice.notice(Event {
+        subject: Subject::Original(asked.original.clone()),
+        happened: Happened::Changed,
+        found_by: FoundBy::Read,
+    });
+}
+
+async fn take_back(edge: &Edge, key: &str) -> Result<(), String> {
+    let results = edge.derivatives.delete(&[key.to_owned()]).await;
+    results.into_iter().try_for_each(|result| result.map(drop).map_err(|error| error.to_string()))
+}

@@ -1,0 +1,68 @@
+//! What a fill produces and the cache keeps: a picture with its headers already made, or why there is none.
+
+use std::time::SystemTime;
+
+use afterimage_cache::Weigh;
+use afterimage_identity::{CacheTag, digest_hex};
+use bytes::Bytes;
+use http::HeaderValue;
+
+use crate::{Failure, Reason};
+
+/// A picture ready to be sent. Header values are made once, so that a hit copies pointers.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// `Content-Type`.
+    pub media_type: HeaderValue,
+    /// `ETag`: the digest of the body, strong and quoted.
+    pub etag: HeaderValue,
+    /// When these bytes were made, whole seconds.
+    pub modified: SystemTime,
+    /// `Last-Modified`, from `modified`.
+    pub last_modified: HeaderValue,
+    /// `Cache-Tag`.
+    pub tags: HeaderValue,
+    /// The body.
+    pub body: Bytes,
+    /// How it came to be.
+    pub made_by: Reason,
+    /// Whether it may hold scripts (SVG) and is sent with a policy that keeps them from running.
+    pub sandboxed: bool,
+}
+
+impl Picture {
+    /// Makes the headers of a picture. `modified` loses its fraction of a second, as HTTP dates have none.
+    pub(crate) fn new(media_type: &str, body: Bytes, tags: &[CacheTag], modified: SystemTime, made_by: Reason) -> Self {
+        let whole = modified.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs());
+        let modified = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(whole);
+        let ascii = |text: String| HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+        Self {
+            media_type: HeaderValue::from_str(media_type)
+                .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream")),
+            etag: ascii(format!("\"{}\"", &digest_hex(&body)[..32])),
+            last_modified: ascii(httpdate::fmt_http_date(modified)),
+            tags: tag_header(tags),
+            modified,
+            body,
+            made_by,
+            sandboxed: media_type.starts_with("image/svg"),
+        }
+    }
+}
+
+/// `Cache-Tag`: comma-separated, as CloudFront, Cloudflare and Akamai read it.
+pub(crate) fn tag_header(tags: &[CacheTag]) -> HeaderValue {
+    let text = tags.iter().map(CacheTag::as_str).collect::<Vec<_>>().join(",");
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// What the cache keeps under one canonical path.
+#[derive(Clone, Debug)]
+pub struct Kept(pub Result<Picture, Failure>);
+
+impl Weigh for Kept {
+    fn bytes(&self) -> usize {
+        // Headers and map entries were measured at about half a KiB beside the body.
+        512 + self.0.as_ref().map_or(0, |picture| picture.body.len())
+    }
+}

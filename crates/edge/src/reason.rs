@@ -1,0 +1,100 @@
+//! Why an answer is what it is: one enum whose words reach the log, the metric and `Cache-Status` alike.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $word:literal),+ $(,)?) => {
+        /// Why an answer is what it is. The word of each is the same in the log, the metric and `Cache-Status`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason { $($(#[$doc])* $name),+ }
+
+        impl Reason {
+            /// Every reason, in the order of their counters.
+            pub const ALL: &[Reason] = &[$(Reason::$name),+];
+
+            /// Its word: lower-case letters and hyphens.
+            pub fn word(self) -> &'static str {
+                match self { $(Reason::$name => $word),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Answered from memory.
+    Memory = "memory",
+    /// Answered from memory with an entry that another request was just filling.
+    Collapsed = "collapsed",
+    /// Read from the derivative store; nothing was rendered.
+    StoredDerivative = "stored-derivative",
+    /// Rendered for this request.
+    Rendered = "rendered",
+    /// The bare original, its metadata removed for this request.
+    Sanitised = "sanitised",
+    /// The bare original as it is.
+    AsIs = "as-is",
+    /// WebP for now: the AVIF of this path is still being made.
+    AvifPending = "avif-pending",
+    /// Rendered, but the original is still being written: neither stored nor kept.
+    Unsettled = "unsettled",
+    /// The conditions of the request held: nothing to send.
+    NotModified = "not-modified",
+    /// The method is not GET, HEAD or OPTIONS.
+    Method = "method",
+    /// OPTIONS, answered without looking at any picture.
+    Preflight = "preflight",
+    /// The URL does not parse, or a value is out of range.
+    BadRequest = "bad-request",
+    /// Policy or signature does not allow it.
+    Forbidden = "forbidden",
+    /// The URL is too long.
+    UriTooLong = "uri-too-long",
+    /// The signature has expired.
+    Expired = "expired",
+    /// There is no such path.
+    NotFound = "not-found",
+    /// The original is proven not to be there.
+    Gone = "gone",
+    /// A fence covered what would have been answered, twice in a row.
+    Fenced = "fenced",
+    /// The original is not an allowed image.
+    NotAnImage = "not-an-image",
+    /// The original is broken or truncated.
+    Broken = "broken",
+    /// The original or what was asked of it is over a limit.
+    OverLimits = "over-limits",
+    /// The source sent less than it announced, or failed.
+    SourceFailed = "source-failed",
+    /// The source cannot say whether the original is there.
+    Unprovable = "unprovable",
+    /// The renderer died.
+    RendererDied = "renderer-died",
+    /// The render took too long.
+    RenderTimeout = "render-timeout",
+    /// The queue of renders is full.
+    QueueFull = "queue-full",
+    /// The range asked for is not in the picture.
+    RangeNotSatisfiable = "range-not-satisfiable",
+    /// `If-Match` or `If-Unmodified-Since` did not hold.
+    PreconditionFailed = "precondition-failed",
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_unique_and_fit_a_structured_field_token() {
+        let mut words: Vec<_> = Reason::ALL.iter().map(|reason| reason.word()).collect();
+        assert!(words.iter().all(|w| w.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Reason::ALL.len());
+    }
+}

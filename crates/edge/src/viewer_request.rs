@@ -1,0 +1,123 @@
+//! The first trigger: who asks for what, and may they? Nothing here touches a cache, a source or a store.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use afterimage_identity::Original;
+use afterimage_variant::{
+    Change, Grant, Refusal, RefusalKind, Resolution, Signature, Wanted, canonical_path, resolve, verify,
+};
+use http::header::{ACCEPT, HeaderMap};
+use http::{Method, request};
+
+use crate::config::{Door, Live, OriginalsMode};
+use crate::Failure;
+
+/// A request that policy and signature allow. Only [`enter`] makes one, and every later stage wants one.
+pub(crate) struct Authorised {
+    pub(crate) original: Original,
+    pub(crate) wanted: Wanted,
+    /// The canonical path, which is the cache key.
+    pub(crate) path: String,
+    pub(crate) remarks: Remarks,
+    _only_here: (),
+}
+
+impl Authorised {
+    /// The same request for another format of the same variant: allowed if this one was.
+    pub(crate) fn in_format(&self, format: afterimage_variant::Format) -> Option<Self> {
+        let Wanted::Variant(variant) = &self.wanted else { return None };
+        let wanted = Wanted::Variant(Box::new(variant.with_format(format)));
+        let path = canonical_path(&self.original.key, &wanted);
+        Some(Self { original: self.original.clone(), wanted, path, remarks: self.remarks.clone(), _only_here: () })
+    }
+}
+
+/// What the viewer is told about how its URL was understood.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remarks {
+    pub(crate) vary_accept: bool,
+    pub(crate) changed: Vec<Change>,
+    pub(crate) ignored: Vec<String>,
+    /// Until when the signature allows this, in seconds from now.
+    pub(crate) expires_in_s: Option<u64>,
+}
+
+/// What becomes of a request at the door.
+pub(crate) enum Entered {
+    Authorised(Arc<Authorised>),
+    /// OPTIONS.
+    Preflight,
+    /// A method that nothing here answers.
+    Method,
+    Refused(Failure),
+}
+
+/// Resolves the URL and authorises it.
+pub(crate) fn enter(live: &Live, door: Door, request: &request::Parts, wall: SystemTime) -> Entered {
+    match request.method {
+        Method::GET | Method::HEAD => {}
+        Method::OPTIONS => return Entered::Preflight,
+        _ => return Entered::Method,
+    }
+    let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
+    match authorise(live, door, target, accept(&request.headers).as_deref(), wall) {
+        Ok(authorised) => Entered::Authorised(Arc::new(authorised)),
+        Err(refusal) => Entered::Refused(Failure::Refused(refusal)),
+    }
+}
+
+/// Several `Accept` lines are one list (RFC 9110, 5.3).
+pub(crate) fn accept(headers: &HeaderMap) -> Option<String> {
+    let lines: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!lines.is_empty()).then(|| lines.join(", "))
+}
+
+/// What the listener and the signature together allow.
+pub(crate) fn grant(live: &Live, door: Door, target: &str, wall: SystemTime) -> Result<(Grant, Option<u64>), Refusal> {
+    let now_unix_s = wall.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
+    Ok(match (verify(&live.config.rules, target, now_unix_s)?, door) {
+        (Signature::Valid { expires_unix_s, .. }, _) => {
+            (Grant::Signed, expires_unix_s.map(|at| at.saturating_sub(now_unix_s)))
+        }
+        (Signature::Absent, Door::Public) => (Grant::Public, None),
+        (Signature::Absent, Door::Open) => (Grant::Open, None),
+        (Signature::Absent, Door::Trusted) => (Grant::Trusted, None),
+    })
+}
+
+fn authorise(
+    live: &Live,
+    door: Door,
+    target: &str,
+    accept: Option<&str>,
+    wall: SystemTime,
+) -> Result<Authorised, Refusal> {
+    let (grant, expires_in_s) = grant(live, door, target, wall)?;
+    let resolution = resolve(&live.config.rules, target, accept, grant)?;
+    permit(live, grant, &resolution)?;
+    let Resolution { key, wanted, canonical_path, vary_accept, changed, ignored, .. } = resolution;
+    Ok(Authorised {
+        original: Original::new(live.config.source.clone(), key),
+        wanted,
+        path: canonical_path,
+        remarks: Remarks { vary_accept, changed, ignored, expires_in_s },
+        _only_here: (),
+    })
+}
+
+/// What resolution alone cannot refuse: it depends on the edge's own settings.
+pub(crate) fn permit(live: &Live, grant: Grant, resolution: &Resolution) -> Result<(), Refusal> {
+    let refuse = |kind, help: &str| Err(Refusal { kind, parameter: None, value: None, help: help.into() });
+    if resolution.needs_signature {
+        return refuse(RefusalKind::Forbidden, "this server answers signed URLs only: sign it with `afterimage sign URL`");
+    }
+    if resolution.key.is_hidden() {
+        return refuse(RefusalKind::NotFound, "names that begin with a dot are never served");
+    }
+    let bare = matches!(resolution.wanted, Wanted::Original);
+    if bare && live.config.originals == OriginalsMode::Deny && grant == Grant::Public {
+        return refuse(RefusalKind::Forbidden, "originals are not served without parameters here: ask for a size, or sign");
+    }
+    Ok(())
+}

@@ -1,0 +1,311 @@
+//! The second trigger, last in time: status, headers and body. Here, and nowhere else, an outcome becomes an HTTP answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, ORIGIN,
+    RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Method, Response, StatusCode, request};
+use serde_json::json;
+
+use crate::config::Live;
+use crate::handle::Served;
+use crate::picture::{Picture, tag_header};
+use crate::precondition::{Decision, decide};
+use crate::viewer_request::{Authorised, Remarks};
+use crate::{Failure, Metrics, Reason};
+
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
+const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
+/// What policy changed in the URL.
+const CHANGED: HeaderName = HeaderName::from_static("afterimage-changed");
+/// What was ignored in the URL.
+const IGNORED: HeaderName = HeaderName::from_static("afterimage-ignored");
+
+/// The longest list of changes or ignored names that is repeated to the viewer, in bytes.
+const REMARK_BYTES_MAX: usize = 500;
+/// SVG may hold scripts; this keeps them, and everything they would load, from running.
+const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'; style-src 'unsafe-inline'");
+
+/// What becomes of a request.
+pub(crate) enum Leaving {
+    Served { asked: Arc<Authorised>, served: Served },
+    Preflight,
+    Method,
+    Refused(Failure),
+}
+
+/// Makes the answer.
+pub(crate) fn leave(
+    live: &Live,
+    request: &request::Parts,
+    leaving: Leaving,
+    took: Duration,
+    metrics: &Metrics,
+) -> Response<Bytes> {
+    let (mut response, reason) = match leaving {
+        Leaving::Served { asked, served } => match served.entry.as_ref().map(|entry| &entry.payload.0) {
+            Ok(Ok(picture)) => {
+                let answer = Answer { live, request, asked: &asked, served: &served, took };
+                answer.picture(picture)
+            }
+            Ok(Err(failure)) => failed(live, failure, Some(&asked), took),
+            Err(failure) => failed(live, failure, Some(&asked), took),
+        },
+        Leaving::Refused(failure) => failed(live, &failure, None, took),
+        Leaving::Preflight => (preflight(live), Reason::Preflight),
+        Leaving::Method => (method_not_allowed(), Reason::Method),
+    };
+    let body_bytes = response.body().len();
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    allow_origin(live, request, headers);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body_bytes));
+    if request.method == Method::HEAD {
+        *response.body_mut() = Bytes::new();
+    }
+    if response.status() == StatusCode::NO_CONTENT || response.status() == StatusCode::NOT_MODIFIED {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    metrics.answered(reason, response.body().len());
+    tracing::debug!(
+        status = response.status().as_u16(),
+        %reason,
+        method = %request.method,
+        target = %request.uri,
+        took_us = took.as_micros(),
+        "answered"
+    );
+    response
+}
+
+struct Answer<'a> {
+    live: &'a Live,
+    request: &'a request::Parts,
+    asked: &'a Authorised,
+    served: &'a Served,
+    took: Duration,
+}
+
+impl Answer<'_> {
+    fn picture(&self, picture: &Picture) -> (Response<Bytes>, Reason) {
+        let reason = if self.served.pending { Reason::AvifPending } else { self.served.from.unwrap_or(picture.made_by) };
+        let etag = picture.etag.to_str().unwrap_or_default();
+        let decision = decide(
+            &self.request.headers,
+            self.request.method == Method::GET,
+            etag,
+            Some(picture.modified),
+            picture.body.len() as u64,
+        );
+        let (status, body, range, reason) = match decision {
+            Decision::Full => (StatusCode::OK, picture.body.clone(), None, reason),
+            Decision::Part { first, last } => {
+                // Both are inside the body, so they fit.
+                let part = picture.body.slice(first as usize..=last as usize);
+                let range = format!("bytes {first}-{last}/{}", picture.body.len());
+                (StatusCode::PARTIAL_CONTENT, part, Some(range), reason)
+            }
+            Decision::NotModified => (StatusCode::NOT_MODIFIED, Bytes::new(), None, Reason::NotModified),
+            Decision::PreconditionFailed => {
+                (StatusCode::PRECONDITION_FAILED, Bytes::new(), None, Reason::PreconditionFailed)
+            }
+            Decision::RangeNotSatisfiable => {
+                let range = format!("bytes */{}", picture.body.len());
+                (StatusCode::RANGE_NOT_SATISFIABLE, Bytes::new(), Some(range), Reason::RangeNotSatisfiable)
+            }
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.reserve(18);
+        if status == StatusCode::OK || status == StatusCode::PARTIAL_CONTENT {
+            headers.insert(CONTENT_TYPE, picture.media_type.clone());
+            headers.insert(LAST_MODIFIED, picture.last_modified.clone());
+            headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+            if picture.sandboxed {
+                headers.insert(CONTENT_SECURITY_POLICY, SANDBOX);
+            }
+        }
+        if let Some(range) = range.and_then(|range| HeaderValue::try_from(range).ok()) {
+            headers.insert(CONTENT_RANGE, range);
+        }
+        headers.insert(ETAG, picture.etag.clone());
+        headers.insert(CACHE_TAG, picture.tags.clone());
+        self.ages(headers);
+        self.common(headers, reason);
+        (response, reason)
+    }
+
+    /// Two clocks: long at the CDN, which can be purged, short in browsers, which cannot. `expires` bounds both.
+    fn ages(&self, headers: &mut HeaderMap) {
+        let config = &self.live.config;
+        let expires = self.asked.remarks.expires_in_s.map_or(u32::MAX, |s| u32::try_from(s).unwrap_or(u32::MAX));
+        let pending = if self.served.pending { config.pending_age_s } else { u32::MAX };
+        let bound = expires.min(pending);
+        let (browser, shared) = (config.browser_age_s.min(bound), config.shared_age_s.min(bound));
+        insert_text(headers, CACHE_CONTROL, format!("public, max-age={browser}, s-maxage={shared}"));
+        insert_text(headers, CDN_CACHE_CONTROL, format!("max-age={shared}"));
+    }
+
+    fn common(&self, headers: &mut HeaderMap, reason: Reason) {
+        let Remarks { vary_accept, changed, ignored, .. } = &self.asked.remarks;
+        if *vary_accept {
+            headers.append(VARY, HeaderValue::from_static("Accept"));
+        }
+        remark(headers, CHANGED, changed.iter().map(ToString::to_string));
+        remark(headers, IGNORED, ignored.iter().cloned());
+        let source = self.served.from.unwrap_or(reason);
+        let forwarded = match source {
+            Reason::Memory => "hit",
+            Reason::Collapsed => "fwd=miss; collapsed",
+            Reason::Rendered | Reason::Sanitised => "fwd=miss; stored",
+            _ => "fwd=miss",
+        };
+        status_and_timing(self.live, headers, &format!("{forwarded}; detail={reason}"), Some(&self.asked.path), reason, self.took);
+    }
+}
+
+fn failed(live: &Live, failure: &Failure, asked: Option<&Authorised>, took: Duration) -> (Response<Bytes>, Reason) {
+    let verdict = failure.verdict();
+    let (body, media_type) = match &live.config.fallback {
+        Some(fallback) if shows_fallback(verdict.status) => (fallback.body.clone(), fallback.media_type.clone()),
+        _ => (problem(failure), "application/problem+json".to_owned()),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = verdict.status;
+    let headers = response.headers_mut();
+    insert_text(headers, CONTENT_TYPE, media_type);
+    let cache_control = match (verdict.cacheable, live.config.error_age_s) {
+        (true, age) => format!("public, max-age={age}, s-maxage={age}"),
+        (false, _) => "no-store".to_owned(),
+    };
+    insert_text(headers, CACHE_CONTROL, cache_control);
+    if let Some(seconds) = verdict.retry_after_s {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(asked) = asked {
+        // A CDN keeps 404s too, and an upload must be able to purge them.
+        headers.insert(CACHE_TAG, tag_header(&asked.original.tags()));
+        if asked.remarks.vary_accept {
+            headers.append(VARY, HeaderValue::from_static("Accept"));
+        }
+    }
+    let status = format!("fwd=miss; fwd-status={}; detail={}", verdict.status.as_u16(), verdict.reason);
+    status_and_timing(live, headers, &status, asked.map(|asked| asked.path.as_str()), verdict.reason, took);
+    (response, verdict.reason)
+}
+
+fn shows_fallback(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY)
+}
+
+/// A problem document (RFC 9457).
+fn problem(failure: &Failure) -> Bytes {
+    let verdict = failure.verdict();
+    let mut document = json!({
+        "type": "about:blank",
+        "title": verdict.title,
+        "status": verdict.status.as_u16(),
+        "reason": verdict.reason.word(),
+        "detail": failure.detail(),
+    });
+    if let Failure::Refused(refusal) = failure
+        && let Some(parameter) = &refusal.parameter
+    {
+        document["parameter"] = json!(parameter);
+        document["value"] = json!(refusal.value);
+    }
+    Bytes::from(format!("{document:#}\n"))
+}
+
+fn preflight(live: &Live) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("range, if-none-match, if-range"));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(live.config.cors.max_age_s));
+    response
+}
+
+fn method_not_allowed() -> Response<Bytes> {
+    let document = json!({"type": "about:blank", "title": "Method not allowed", "status": 405, "reason": "method"});
+    let mut response = Response::new(Bytes::from(format!("{document:#}\n")));
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// CORS, `Cross-Origin-Resource-Policy` and `Timing-Allow-Origin`, on errors too: a page has to read those as well.
+fn allow_origin(live: &Live, request: &request::Parts, headers: &mut HeaderMap) {
+    if let Some(policy) = &live.resource_policy {
+        headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, policy.clone());
+    }
+    if let Some(origin) = &live.timing_allow_origin {
+        headers.insert(TIMING_ALLOW_ORIGIN, origin.clone());
+    }
+    if live.cors_any {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    } else if !live.config.cors.origins.is_empty() {
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+        let Some(origin) = request.headers.get(ORIGIN) else { return };
+        if !live.config.cors.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
+            return;
+        }
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    } else {
+        return;
+    }
+    let readable = HeaderValue::from_static("cache-status, afterimage-changed, afterimage-ignored, server-timing");
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, readable);
+}
+
+/// `Cache-Status` (RFC 9211) and `Server-Timing`.
+fn status_and_timing(live: &Live, headers: &mut HeaderMap, status: &str, path: Option<&str>, reason: Reason, took: Duration) {
+    let key = match path {
+        // A canonical path has nothing that would have to be escaped in a quoted string.
+        Some(path) if live.config.show_cache_key => format!("; key=\"{path}\""),
+        _ => String::new(),
+    };
+    insert_text(headers, CACHE_STATUS, format!("afterimage; {status}{key}"));
+    let milliseconds = took.as_secs_f64() * 1e3;
+    insert_text(headers, SERVER_TIMING, format!("edge;desc=\"{reason}\";dur={milliseconds:.3}"));
+}
+
+fn remark(headers: &mut HeaderMap, name: HeaderName, remarks: impl Iterator<Item = String>) {
+    let mut text = String::new();
+    for remark in remarks {
+        // Names come from the viewer: what is not plain ASCII is not repeated.
+        let plain: String = remark.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
+        if text.len() + plain.len() > REMARK_BYTES_MAX {
+            break;
+        }
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(&plain);
+    }
+    if !text.is_empty() {
+        insert_text(headers, name, text);
+    }
+}
+
+fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: String) {
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(name, value);
+    }
+}

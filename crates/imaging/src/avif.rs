@@ -6,10 +6,10 @@
 //! auxiliary alpha. Turning and mirroring (`irot`, `imir`) come out as an EXIF orientation; EXIF inside AVIF says nothing about
 //! orientation (ISO/IEC 23008-12 section 6.5.10). HDR transfer functions are handed on as a colour profile, not tone-mapped.
 
-pub(crate) mod container;
 mod cicp;
 #[cfg(feature = "native")]
 mod codec;
+pub(crate) mod container;
 #[cfg(feature = "native")]
 mod convert;
 #[cfg(feature = "native")]
@@ -112,8 +112,7 @@ fn header_of(bytes: &[u8], container: &Container, limits: &Limits) -> Result<Hea
 }
 
 /// The names of the auxiliary type of alpha (MIAF section 7.3.5.2; the second is HEVC's, which some writers use).
-const ALPHA_TYPES: [&[u8]; 2] =
-    [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
+const ALPHA_TYPES: [&[u8]; 2] = [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
 
 fn alpha_of<'a>(bytes: &[u8], container: &'a Container, picture: u32, colour: &Layer) -> Option<&'a Item> {
     // A grid may carry its alpha per tile instead of as a whole; then the first tile's alpha tells, and `layer` below refuses.
@@ -138,7 +137,8 @@ fn alpha_of<'a>(bytes: &[u8], container: &'a Container, picture: u32, colour: &L
 
 /// What we know how to honour; HEIF forbids showing an item with an essential property that the reader does not know.
 const PROPERTIES_KNOWN: [&[u8; 4]; 14] = [
-    b"ispe", b"pixi", b"av1C", b"colr", b"irot", b"imir", b"clap", b"auxC", b"pasp", b"clli", b"mdcv", b"cclv", b"amve", b"a1lx",
+    b"ispe", b"pixi", b"av1C", b"colr", b"irot", b"imir", b"clap", b"auxC", b"pasp", b"clli", b"mdcv", b"cclv",
+    b"amve", b"a1lx",
 ];
 
 fn check_properties(bytes: &[u8], container: &Container, item: &Item) -> Result<(), Error> {

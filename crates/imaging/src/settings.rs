@@ -69,7 +69,13 @@ pub struct Settings {
     pub quality_default: QualityDefaults,
     /// Pass SVG files on as they are. Default off; they are never rendered.
     pub allow_svg: bool,
+    /// Widths in pixels that the JSON answer names in its `srcset`; those that would enlarge are left out. Each 1 to 65,535, 64
+    /// at most. Default 320 640 960 1280 1600 1920 2560 3840.
+    pub srcset_widths: Vec<u32>,
 }
+
+/// Most widths in a `srcset`: browsers gain nothing from more, and the answer stays small.
+const SRCSET_WIDTHS_MAX: usize = 64;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -80,6 +86,7 @@ impl Default for Settings {
             webp_method: 3,
             quality_default: QualityDefaults::default(),
             allow_svg: false,
+            srcset_widths: vec![320, 640, 960, 1280, 1600, 1920, 2560, 3840],
         }
     }
 }
@@ -106,7 +113,13 @@ impl Settings {
     pub fn validate(&self) -> Result<(), Vec<Mistake>> {
         let limits = &self.limits;
         let quality = &self.quality_default;
+        let widths = &self.srcset_widths;
+        let narrowest = widths.iter().min().copied().unwrap_or(1);
+        let widest = widths.iter().max().copied().unwrap_or(1);
         let checks = [
+            ("srcset_widths", u64::from(narrowest), 1, 65_535),
+            ("srcset_widths", u64::from(widest), 1, 65_535),
+            ("srcset_widths.len", widths.len() as u64, 0, SRCSET_WIDTHS_MAX as u64),
             ("avif_speed", u64::from(self.avif_speed), 0, 9),
             ("webp_method", u64::from(self.webp_method), 0, 6),
             ("quality_default.jpeg", u64::from(quality.jpeg), 1, 100),
@@ -141,13 +154,14 @@ impl Settings {
             "zune-jpeg jpeg-encoder libwebp"
         };
         let settings = format!(
-            "copyright {} avif {} webp {} quality {} {} {}",
+            "copyright {} avif {} webp {} quality {} {} {} srcset {:?}",
             self.keep_copyright,
             self.avif_speed,
             self.webp_method,
             self.quality_default.jpeg,
             self.quality_default.webp,
-            self.quality_default.avif
+            self.quality_default.avif,
+            self.srcset_widths
         );
         Revision::of([env!("CARGO_PKG_VERSION"), PIPELINE, codecs, settings.as_str()])
     }
@@ -178,6 +192,7 @@ mod tests {
             Settings { avif_speed: 1, ..base.clone() },
             Settings { webp_method: 6, ..base.clone() },
             Settings { quality_default: QualityDefaults { webp: 1, ..Default::default() }, ..base.clone() },
+            Settings { srcset_widths: vec![1], ..base.clone() },
         ] {
             assert_ne!(other.revision(), base.revision(), "{other:?}");
         }

@@ -195,7 +195,8 @@ impl<T: Weigh> Cache<T> {
         self.inner.settle_present(original, version, asked_at, asked_sequence) == Settled::Restamped
     }
 
-    /// Takes in that an original is gone: its entries are erased, and those already handed out are not admitted.
+    /// Takes in that an original is gone: the entries of it that are here are erased and, even where handed out already,
+    /// not admitted. What was never kept, is evicted, or is being filled is not touched: that takes a fence.
     pub fn disprove(&self, original: &Original) {
         self.inner.settle_gone(original);
     }

@@ -154,7 +154,7 @@ fn natural(
         dpr = rules.snap_preset_dpr(dpr, &mut changed);
     }
     let mut draft = wish.draft(dpr);
-    if public && preset.is_none() {
+    if public && preset.is_none() && rules.policy == Policy::Ladder {
         draft = rules.snap_box(draft, &mut changed)?;
     } else if dpr > 100 {
         draft = limits::shrink(rules, draft, &mut changed);

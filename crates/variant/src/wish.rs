@@ -211,15 +211,26 @@ impl Wish {
     }
 }
 
-/// The pairs of a preset with those of the request on top: whatever the request names about size, format or effects wins.
+/// The pairs of a preset with those of the request on top: whatever the request names wins, name by name; `d` names both
+/// sides.
 pub(crate) fn overlay(preset: &Query, request: &[(Name, String)]) -> Vec<(Name, String)> {
-    let sized = |name: Name| matches!(name, Name::Width | Name::Height | Name::Dimensions);
-    let resized = request.iter().any(|(name, _)| sized(*name));
-    let kept = preset
-        .pairs
-        .iter()
-        .filter(|(name, _)| !(resized && sized(*name)) && !request.iter().any(|(other, _)| other == name));
-    kept.chain(request).cloned().collect()
+    let names = |name: Name| request.iter().any(|(other, _)| *other == name);
+    let squared = names(Name::Dimensions);
+    let preset_fits = preset.get(Name::Fit).is_some();
+    let written_out = preset.pairs.iter().flat_map(|(name, text)| {
+        if *name != Name::Dimensions {
+            return vec![(*name, text.clone())];
+        }
+        let (width, height) = text.split_once('x').unwrap_or((text, text));
+        let mut pairs = vec![(Name::Width, width.to_owned()), (Name::Height, height.to_owned())];
+        if !preset_fits {
+            pairs.push((Name::Fit, Fit::Crop.name().to_owned()));
+        }
+        pairs
+    });
+    let kept = written_out
+        .filter(|(name, _)| !names(*name) && !(squared && matches!(name, Name::Width | Name::Height)));
+    kept.chain(request.iter().cloned()).collect()
 }
 
 /// A parameter that stands where it may not.

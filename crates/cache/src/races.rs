@@ -141,7 +141,7 @@ fn selectors() -> [Selector; 5] {
 
 /// How many schedules each test tries.
 fn schedules() -> usize {
-    if std::env::var_os("AFTERIMAGE_LONG").is_some() { 200_000 } else { 3_000 }
+    if std::env::var_os("AFTERIMAGE_LONG").is_some() { 200_000 } else { 1_500 }
 }
 
 fn explore(story: impl Fn() + Send + Sync + 'static) {

@@ -3,9 +3,11 @@
 
 use std::fs::{self, File};
 use std::io::{Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -152,4 +154,63 @@ async fn the_content_written_last_is_the_one_answered() {
         }
         assert_eq!(store.stat("a.jpg").await.unwrap().version, Version::of_content(&content(n)), "content {n}");
     }
+}
+
+/// A wall clock that stands where it is put, in nanoseconds.
+#[derive(Default)]
+struct Standing(AtomicU64);
+
+impl Clock for Standing {
+    fn now(&self) -> Stamp {
+        Stamp::default()
+    }
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn a_file_at_rest_that_is_written_while_it_is_read_is_read_again() {
+    const LARGE_BYTES: usize = 4_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.jpg");
+    fs::write(&path, vec![0; LARGE_BYTES]).unwrap();
+    let clock = Arc::new(Standing::default());
+    // A memory of no bytes: every answer reads.
+    let config = OriginalsConfig { memo_bytes_max: 0, ..OriginalsConfig::default() };
+    let store = Originals::open(dir.path(), config.clone(), clock.clone()).unwrap();
+    let (begin, begun) = channel::<(u8, u64)>();
+    let (done, finished) = channel();
+    let target = path.clone();
+    std::thread::spawn(move || {
+        for (byte, delay_us) in begun {
+            let mut file = File::options().write(true).open(&target).unwrap();
+            sleep(Duration::from_micros(delay_us));
+            for _ in 0..LARGE_BYTES / 40_000 {
+                file.write_all(&[byte; 40_000]).unwrap();
+            }
+            done.send(()).unwrap();
+        }
+    });
+    let mut interrupted = 0;
+    for round in 1..=60u8 {
+        // What was written before this round is exactly at rest; what is written in it is not, however long a busy
+        // machine stops the writer.
+        let seen = fs::metadata(&path).unwrap();
+        let changed_ns = seen.ctime() as u64 * 1_000_000_000 + seen.ctime_nsec() as u64;
+        clock.0.store(changed_ns + config.settle_ms * 1_000_000, Ordering::SeqCst);
+        begin.send((round, u64::from(round) * 97 % 2_500)).unwrap();
+        match store.get("a.jpg", u64::MAX).await {
+            Ok(object) => {
+                assert_eq!(object.stat.version, Version::of_content(&object.body));
+                let whole = object.body.iter().all(|byte| *byte == object.body[0]);
+                assert!(whole || !object.stat.settled, "round {round}: a mixture");
+                interrupted += u32::from(!object.stat.settled);
+            }
+            Err(Error::Unprovable(_)) => interrupted += 1,
+            Err(error) => panic!("{error}"),
+        }
+        finished.recv().unwrap();
+    }
+    assert!(interrupted > 0, "no write met a read: the test proved nothing");
 }

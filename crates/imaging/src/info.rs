@@ -67,7 +67,12 @@ struct Candidate {
 ///
 /// # Errors
 /// Only where the placeholder cannot be encoded.
-pub(crate) fn describe(probe: &Probe, source_bytes: u64, small: &Pixels, settings: &Settings) -> Result<Vec<u8>, Error> {
+pub(crate) fn describe(
+    probe: &Probe,
+    source_bytes: u64,
+    small: &Pixels,
+    settings: &Settings,
+) -> Result<Vec<u8>, Error> {
     let (width, height) = (probe.upright.width, probe.upright.height);
     let small = small.clone().into_rgba();
     let report = Report {
@@ -134,7 +139,8 @@ fn shrink(small: &Pixels, side: u32) -> Result<Pixels, Error> {
         let rows = edge(y, height, small.height)..edge(y + 1, height, small.height);
         for x in 0..width {
             let columns = edge(x, width, small.width) * 4..edge(x + 1, width, small.width) * 4;
-            let cell = small.rows().skip(rows.start).take(rows.len()).flat_map(|row| row[columns.clone()].chunks_exact(4));
+            let cell =
+                small.rows().skip(rows.start).take(rows.len()).flat_map(|row| row[columns.clone()].chunks_exact(4));
             data.extend_from_slice(&palette::mean(cell));
         }
     }
@@ -151,7 +157,9 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 24) as u8
         };
-        let data = (0..width * height).flat_map(|_| [next(), next(), next(), if translucent { next() } else { 255 }]).collect();
+        let data = (0..width * height)
+            .flat_map(|_| [next(), next(), next(), if translucent { next() } else { 255 }])
+            .collect();
         Pixels::new(width, height, Channels::Rgba, data).unwrap()
     }
 
@@ -168,7 +176,9 @@ mod tests {
 
     #[test]
     fn shrinking_keeps_proportions_and_means() {
-        for (size, wanted) in [((128, 64), (16, 8)), ((64, 128), (8, 16)), ((128, 1), (16, 1)), ((5, 4), (5, 4)), ((1, 1), (1, 1))] {
+        for (size, wanted) in
+            [((128, 64), (16, 8)), ((64, 128), (8, 16)), ((128, 1), (16, 1)), ((5, 4), (5, 4)), ((1, 1), (1, 1))]
+        {
             let shrunk = shrink(&noise(size.0, size.1, false), 16).unwrap();
             assert_eq!((shrunk.width, shrunk.height), wanted);
         }

@@ -1,1 +1,40 @@
-fn main() {}
+//! The doors: parse what was said, call the edge or the write story, print the answer. Nothing is decided here.
+
+mod cli;
+mod client;
+mod clock;
+mod commands;
+mod exit;
+mod instance;
+mod listen;
+mod local;
+mod printing;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+/// Image buffers fragment glibc's heap: with it the process grows where it should not.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let Cli { common, command } = Cli::parse();
+    let done = match command {
+        Command::Serve(options) => serve::serve(&common, &options),
+        Command::Explain { url, accept, json } => commands::explain(&common, &url, &accept, json),
+        Command::Purge(options) => commands::purge(&common, &options),
+        Command::Reconcile { dry_run, confirm, json } => commands::reconcile(&common, dry_run, confirm, json),
+        Command::Receipts { key, limit, json } => commands::receipts(&common, key.as_deref(), limit, json),
+        Command::Render { input, output, parameters } => local::render(&common, &input, &output, &parameters),
+        Command::Sign { url, key, expires_in } => local::sign(&common, &url, key.as_deref(), expires_in),
+        Command::Keygen => local::keygen(),
+        Command::Srcset { key, base, sizes } => local::srcset(&common, &key, &base, &sizes),
+        Command::CheckConfig { defaults } => local::check_config(&common, defaults),
+        Command::Completions { shell } => local::completions(shell),
+    };
+    done.map_or_else(Into::into, |()| ExitCode::SUCCESS)
+}

@@ -1,1 +1,40 @@
+//! The settings: each defined once, read from file, environment and command line, checked together.
+//!
+//! From the one table in [`table`] come the types, the defaults, the annotated example file and the reference page. This
+//! crate never sees a request, and no other crate reads environment, files or flags.
 
+mod check;
+mod choice;
+mod convert;
+mod define;
+mod duration;
+mod list;
+mod locations;
+mod mistake;
+mod number;
+mod promise;
+mod read;
+mod reference;
+mod rules;
+mod secret;
+mod size;
+mod table;
+mod value;
+mod wire;
+
+pub use check::overlap;
+pub use choice::{
+    CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind, Scheme, Trust, WatchMode,
+};
+pub use convert::ReadFile;
+pub use define::{Definition, Reload};
+pub use list::{Presets, Ratio};
+pub use locations::{Locations, canonical_path, is_private_directory, locations};
+pub use mistake::{Mistake, Place};
+pub use promise::{Shape, promise};
+pub use read::{ReadSecret, Sources};
+pub use reference::{example_toml, reference_page};
+pub use secret::{Secret, SigningKey, SigningKeys};
+pub use size::Bytes;
+pub use table::*;
+pub use wire::{WireError, Wired, Wiring, watch, wire, wire_with};

@@ -1,0 +1,188 @@
+//! The command line: what can be said, and the help that teaches it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Serves any size and format of your images, and lets nothing it made outlive its original.
+#[derive(Debug, Parser)]
+#[command(name = "afterimage", version, propagate_version = true, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Try it:
+  afterimage serve ~/Pictures
+  curl -o a.webp 'localhost:8080/museum.jpg?w=400&fm=webp'
+  rm ~/Pictures/museum.jpg        # within a second every size of it answers 404
+  afterimage receipts             # what was removed, and when
+
+Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 the configuration is wrong;
+4 another process holds the state, or none answers; 5 refused or not found.";
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Configuration file (TOML); see `afterimage check-config --defaults`
+    #[arg(long, global = true, value_name = "FILE", env = "AFTERIMAGE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Sets one setting, over file and environment; may be repeated
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The directory of originals whose server or state is meant (default: the only server that runs)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub source: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serves a directory of pictures in any size and format
+    Serve(Serve),
+    /// Says what a URL means: original, canonical path, cache key, tags, derivative key, policy
+    Explain {
+        /// URL, or its path and query
+        url: String,
+        /// The `Accept` header the viewer would send
+        #[arg(long, default_value = "image/avif,image/webp,image/*,*/*;q=0.8")]
+        accept: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Removes everything made from an original, or from every original under a prefix
+    Purge(Purge),
+    /// Compares what is stored with the originals, and removes what has none
+    Reconcile {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+        /// Let deletions go on that were held because very many originals seemed gone
+        #[arg(long, conflicts_with = "dry_run")]
+        confirm: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists what was purged, why and when
+    Receipts {
+        /// Only receipts about this key
+        key: Option<String>,
+        /// At most so many, the newest first
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Makes one derivative without a server
+    Render {
+        /// The original
+        input: PathBuf,
+        /// Where to write; `-` is standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// Parameters as in a URL: `w=400 fm=webp` or `'w=400&fm=webp'`
+        parameters: Vec<String>,
+    },
+    /// Signs a URL with the first configured key
+    Sign {
+        /// URL, or its path and query
+        url: String,
+        /// Use the key of this name
+        #[arg(long)]
+        key: Option<String>,
+        /// Valid for so many seconds
+        #[arg(long, value_name = "SECONDS")]
+        expires_in: Option<u64>,
+    },
+    /// Makes a random secret for signing or for the admin token
+    Keygen,
+    /// Prints a copyable <img srcset=…> for an original
+    Srcset {
+        /// The original's key
+        key: String,
+        /// Where pictures are served
+        #[arg(long, default_value = "http://127.0.0.1:8080")]
+        base: String,
+        /// The `sizes` attribute
+        #[arg(long, default_value = "100vw")]
+        sizes: String,
+    },
+    /// Checks the configuration and prints the promise it comes to
+    CheckConfig {
+        /// Print an annotated configuration with every setting at its default instead
+        #[arg(long)]
+        defaults: bool,
+    },
+    /// Prints a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// A shell that completion scripts are made for.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[allow(missing_docs)]
+pub enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The directory of originals; never written to
+    pub directory: Option<PathBuf>,
+    /// Where pictures are served
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where the operator's interface and the index page are served
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub admin: Option<SocketAddr>,
+    /// Where derivatives are stored
+    #[arg(long, value_name = "DIR")]
+    pub derivatives: Option<PathBuf>,
+    /// Lift the ladder for experiments: any size within limits; on loopback only
+    #[arg(long)]
+    pub open: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "what")]
+pub struct What {
+    /// The original's key
+    pub key: Option<String>,
+    /// Every original whose key begins so, such as `users/123/`
+    #[arg(long, value_name = "PREFIX")]
+    pub prefix: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Purge {
+    #[command(flatten)]
+    pub what: What,
+    /// Wait until every layer is clean
+    #[arg(long)]
+    pub wait: bool,
+    /// Print the receipt as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,128 @@
+//! The commands that need the state: each is one call of a route, near or far.
+
+use std::io::IsTerminal;
+
+use afterimage_control::{PurgeRequest, ReconcileRequest};
+use afterimage_edge::Explanation;
+use afterimage_identity::Receipt;
+use afterimage_purge::Report;
+use http::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::cli::{Common, Purge};
+use crate::exit::Exit;
+use crate::instance::Instance;
+use crate::printing;
+
+pub fn explain(common: &Common, url: &str, accept: &str, json: bool) -> Result<(), Exit> {
+    let query = form(&[("url", &target_of(url)), ("accept", accept)]);
+    let explanation: Explanation = call(common, Method::GET, &format!("/api/explain?{query}"), String::new())?;
+    print(json, &explanation, || printing::explanation(&explanation))
+}
+
+pub fn purge(common: &Common, options: &Purge) -> Result<(), Exit> {
+    let request = PurgeRequest {
+        key: options.what.key.clone(),
+        prefix: options.what.prefix.clone(),
+        all: false,
+        wait: options.wait,
+    };
+    let receipts: Vec<Receipt> = call(common, Method::POST, "/api/purge", body(&request)?)?;
+    print(options.json, &receipts, || receipts.iter().map(printing::receipt).collect())
+}
+
+pub fn reconcile(common: &Common, dry_run: bool, confirm: bool, json: bool) -> Result<(), Exit> {
+    let spinner = indicatif::ProgressBar::no_length();
+    if std::io::stderr().is_terminal() {
+        spinner.set_message("comparing derivatives with originals");
+        spinner.enable_steady_tick(std::time::Duration::from_millis(100));
+    } else {
+        spinner.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        eprintln!("comparing derivatives with originals");
+    }
+    let request = body(&ReconcileRequest { dry_run, confirm })?;
+    let report: Result<Report, Exit> = call(common, Method::POST, "/api/reconcile", request);
+    spinner.finish_and_clear();
+    let report = report?;
+    print(json, &report, || printing::report(&report))
+}
+
+pub fn receipts(common: &Common, key: Option<&str>, limit: usize, json: bool) -> Result<(), Exit> {
+    let limit = limit.to_string();
+    let mut fields = vec![("limit", limit.as_str())];
+    fields.extend(key.map(|key| ("key", key)));
+    let receipts: Vec<Receipt> =
+        call(common, Method::GET, &format!("/api/receipts?{}", form(&fields)), String::new())?;
+    print(json, &receipts, || match receipts.as_slice() {
+        [] => "nothing was purged yet\n".to_owned(),
+        receipts => receipts.iter().map(printing::receipt).collect(),
+    })
+}
+
+fn call<T: DeserializeOwned>(common: &Common, method: Method, path: &str, body: String) -> Result<T, Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Exit::Failed(error.to_string()))?;
+    runtime.block_on(async {
+        let instance = Instance::find(common).await?;
+        let answer = instance.client.call(method, path, body).await;
+        instance.close().await;
+        answer
+    })
+}
+
+fn body(request: &impl Serialize) -> Result<String, Exit> {
+    serde_json::to_string(request).map_err(|error| Exit::Failed(error.to_string()))
+}
+
+fn print(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Exit> {
+    if json {
+        let json = serde_json::to_string_pretty(value).map_err(|error| Exit::Failed(error.to_string()))?;
+        println!("{json}");
+    } else {
+        print!("{}", text());
+    }
+    Ok(())
+}
+
+/// Path and query of a URL; what has no scheme is taken as they stand.
+pub fn target_of(url: &str) -> String {
+    let target = match url.split_once("://") {
+        Some((_, rest)) => rest.find(['/', '?']).map_or("/", |at| &rest[at..]),
+        None => url,
+    };
+    if target.starts_with('/') { target.to_owned() } else { format!("/{target}") }
+}
+
+/// `application/x-www-form-urlencoded`.
+fn form(fields: &[(&str, &str)]) -> String {
+    let encode = |text: &str| {
+        text.bytes()
+            .map(|byte| match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+                _ => format!("%{byte:02X}"),
+            })
+            .collect::<String>()
+    };
+    fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_gives_its_target() {
+        for (url, target) in [
+            ("http://localhost:8080/a.jpg?w=1", "/a.jpg?w=1"),
+            ("https://example.com", "/"),
+            ("/a.jpg?w=1", "/a.jpg?w=1"),
+            ("a.jpg", "/a.jpg"),
+        ] {
+            assert_eq!(target_of(url), target);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Which server, or which state, a command means.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use afterimage_control::{Control, Guard, router};
+use afterimage_edge::Door;
+use afterimage_setup::{Locations, Settings, Shape, Sources, Wired, locations, wire};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cli::Common;
+use crate::client::Client;
+use crate::clock::MachineClock;
+use crate::exit::Exit;
+
+/// The environment as text; what is not UTF-8 is no setting of ours.
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+/// Reads all settings; flags that stand for settings come in as overrides.
+pub fn settings(common: &Common, mut flags: Vec<(String, String)>) -> Result<Settings, Exit> {
+    let file = match &common.config {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Exit::Configuration(format!("{}: {error}", path.display())))?;
+            Some((path.clone(), text))
+        }
+        None => None,
+    };
+    let mut overrides = Vec::new();
+    for pair in &common.set {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Exit::Usage(format!("--set {pair}: write NAME=VALUE, such as --set render.threads=4")))?;
+        overrides.push((name.trim().to_owned(), value.to_owned()));
+    }
+    overrides.append(&mut flags);
+    if let Some(source) = &common.source {
+        overrides.push(("source.directory".into(), source.display().to_string()));
+    }
+    let read_secret = |path: &Path| std::fs::read_to_string(path);
+    Settings::load(&Sources { file, environment: environment(), overrides, read_secret: &read_secret })
+        .map_err(|mistakes| Exit::Configuration(list(&mistakes)))
+}
+
+/// Mistakes, one a line.
+pub fn list(mistakes: &[afterimage_setup::Mistake]) -> String {
+    let lines: Vec<_> = mistakes.iter().map(|mistake| format!("  {mistake}")).collect();
+    format!("the configuration has {} mistake(s):\n{}", mistakes.len(), lines.join("\n"))
+}
+
+/// The canonical directory of originals, and where its state lies.
+pub fn places(settings: &Settings) -> Result<(PathBuf, Locations), Exit> {
+    let directory = settings.source.directory.clone().ok_or_else(|| {
+        Exit::Usage("which directory? Name it, or set source.directory in the configuration".to_owned())
+    })?;
+    let directory = afterimage_setup::canonical_path(&directory)
+        .map_err(|error| Exit::Usage(format!("{}: {error}", directory.display())))?;
+    if !directory.is_dir() {
+        return Err(Exit::Usage(format!("{} is not a directory", directory.display())));
+    }
+    let locations = locations(&directory, &environment()).map_err(Exit::Configuration)?;
+    Ok((directory, locations))
+}
+
+/// What a command speaks to.
+pub struct Instance {
+    pub client: Client,
+    here: Option<Here>,
+}
+
+/// State that this process opened because nobody else had it.
+struct Here {
+    stop: watch::Sender<bool>,
+    purger: JoinHandle<()>,
+    _wired: Arc<Wired>,
+}
+
+impl Instance {
+    /// The server of the source that was named, or the only one that runs; else the state itself, opened here.
+    pub async fn find(common: &Common) -> Result<Self, Exit> {
+        let settings = settings(common, Vec::new())?;
+        if settings.source.directory.is_none() {
+            let socket = only_socket().await?;
+            return Ok(Self { client: Client::Socket(socket), here: None });
+        }
+        let (directory, locations) = places(&settings)?;
+        if Client::is_alive(&locations.socket).await {
+            return Ok(Self { client: Client::Socket(locations.socket), here: None });
+        }
+        Self::open(&settings, &directory, &locations)
+    }
+
+    fn open(settings: &Settings, directory: &Path, locations: &Locations) -> Result<Self, Exit> {
+        let wiring = settings
+            .wiring(directory, locations, &|path| std::fs::read(path))
+            .map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
+        let wired = wire(&wiring, Arc::new(MachineClock), "a command")
+            .map_err(|error| Exit::State(error.to_string()))?;
+        let wired = Arc::new(wired);
+        let (stop, stopped) = watch::channel(false);
+        let purger = tokio::spawn(wired.purger.clone().run(stopped));
+        let control = control(settings, &wired, Door::Public, String::new());
+        let client = Client::Here(router(control, Guard::socket()));
+        Ok(Self { client, here: Some(Here { stop, purger, _wired: wired }) })
+    }
+
+    /// Lets what was begun here come to its end, or into the journal.
+    pub async fn close(self) {
+        if let Some(Here { stop, purger, .. }) = self.here {
+            let _ = stop.send(true);
+            let _ = purger.await;
+        }
+    }
+}
+
+/// What the routes speak to.
+pub fn control(settings: &Settings, wired: &Wired, door: Door, base: String) -> Arc<Control> {
+    let window = humantime::format_duration(settings.source.window);
+    Arc::new(Control {
+        edge: wired.edge.clone(),
+        purger: wired.purger.clone(),
+        originals: wired.originals.clone(),
+        door,
+        base,
+        promise: format!("nothing is served longer than {window} after its original went"),
+        ladder: settings.policy.ladder.clone(),
+        qualities: settings.policy.qualities.clone(),
+    })
+}
+
+/// The shape the promise is printed for.
+pub fn shape(settings: &Settings) -> Shape {
+    Shape { variants_max: settings.rules().variants_max(), open: settings.policy.open }
+}
+
+/// The socket of the only server that runs.
+async fn only_socket() -> Result<PathBuf, Exit> {
+    let mut alive = Vec::new();
+    for candidate in sockets() {
+        if Client::is_alive(&candidate).await {
+            alive.push(candidate);
+        }
+    }
+    match alive.len() {
+        1 => Ok(alive.remove(0)),
+        0 => Err(Exit::State("no server runs; name the directory of originals with --source DIR".to_owned())),
+        several => Err(Exit::State(format!("{several} servers run; say which with --source DIR"))),
+    }
+}
+
+fn sockets() -> Vec<PathBuf> {
+    let environment = environment();
+    let entries = |directory: Option<PathBuf>| {
+        directory.and_then(|directory| std::fs::read_dir(directory).ok()).into_iter().flatten().flatten().map(|entry| entry.path())
+    };
+    let home = environment.get("HOME").map(PathBuf::from);
+    let state = environment.get("XDG_STATE_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".local/state")));
+    let runtime = entries(environment.get("XDG_RUNTIME_DIR").map(PathBuf::from)).filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("afterimage-") && name.ends_with(".sock")
+    });
+    let beside = entries(state.map(|state| state.join("afterimage"))).map(|path| path.join("socket"));
+    runtime.chain(beside).collect()
+}

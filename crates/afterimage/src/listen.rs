@@ -1,0 +1,175 @@
+//! Listeners: connections in, requests to a service, answers out. Everything has a deadline, and a drain ends.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::sync::{Semaphore, watch};
+
+/// The bounds of a listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How many connections at once; more wait in the kernel's queue.
+    pub connections_max: usize,
+    /// How long a client may take to send its request's head.
+    pub header_timeout: Duration,
+    /// How long a whole request may take.
+    pub request_timeout: Duration,
+    /// How long a drain waits for requests that are under way.
+    pub drain_timeout: Duration,
+}
+
+/// Answers the requests of one listener.
+pub trait Answer: Clone + Send + Sync + 'static {
+    /// Answers one request.
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+}
+
+/// Binds, saying which address could not be had.
+///
+/// # Errors
+/// In words, with the address and what to do.
+pub async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}; choose another with --{setting} or free the port"))
+}
+
+/// Serves a TCP listener until `stop` turns true, then drains.
+pub async fn serve_tcp(listener: TcpListener, answer: impl Answer, bounds: Bounds, mut stop: watch::Receiver<bool>) {
+    let server = Server::new(bounds);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    prepare(&stream);
+                    server.spawn(TokioIo::new(stream), answer.clone()).await;
+                }
+                Err(error) => pause_after(&error).await,
+            },
+            () = told_to(&mut stop) => break,
+        }
+    }
+    drop(listener);
+    server.drain(bounds.drain_timeout).await;
+}
+
+/// Serves the command line's socket until `stop` turns true, then drains.
+pub async fn serve_unix(listener: UnixListener, answer: impl Answer, bounds: Bounds, mut stop: watch::Receiver<bool>) {
+    let server = Server::new(bounds);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => server.spawn(TokioIo::new(stream), answer.clone()).await,
+                Err(error) => pause_after(&error).await,
+            },
+            () = told_to(&mut stop) => break,
+        }
+    }
+    drop(listener);
+    server.drain(bounds.drain_timeout).await;
+}
+
+async fn told_to(stop: &mut watch::Receiver<bool>) {
+    // A sender that went away without a word means the same.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn prepare(stream: &TcpStream) {
+    // Without it a small answer waits for the acknowledgement of the one before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY cannot be set");
+    }
+}
+
+/// Out of file descriptors, or a client that went away: the loop survives both, and does not spin on the first.
+async fn pause_after(error: &std::io::Error) {
+    tracing::warn!(%error, "a connection cannot be accepted");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+struct Server {
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    places: Arc<Semaphore>,
+    graceful: GracefulShutdown,
+    bounds: Bounds,
+}
+
+impl Server {
+    fn new(bounds: Bounds) -> Self {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(bounds.header_timeout)
+            .max_buf_size(64 << 10)
+            .pipeline_flush(true);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(128)
+            .max_header_list_size(32 << 10)
+            .keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_timeout(Duration::from_secs(20));
+        Self {
+            builder: Arc::new(builder),
+            places: Arc::new(Semaphore::new(bounds.connections_max)),
+            graceful: GracefulShutdown::new(),
+            bounds,
+        }
+    }
+
+    async fn spawn<I>(&self, io: I, answer: impl Answer)
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    {
+        let Ok(place) = self.places.clone().acquire_owned().await else { return };
+        let timeout = self.bounds.request_timeout;
+        let service = service_fn(move |request| {
+            let answer = answer.clone();
+            async move {
+                let response = match tokio::time::timeout(timeout, answer.answer(request)).await {
+                    Ok(response) => response,
+                    Err(_) => too_slow(),
+                };
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let watcher = self.graceful.watcher();
+        let builder = self.builder.clone();
+        tokio::spawn(async move {
+            let connection = builder.serve_connection(io, service);
+            if let Err(error) = watcher.watch(connection.into_owned()).await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+
+    /// hyper ends idle connections at once and lets the others finish their request; an HTTP/2 peer that never finishes
+    /// its preface would hold this for ever, hence the deadline.
+    async fn drain(self, timeout: Duration) {
+        if tokio::time::timeout(timeout, self.graceful.shutdown()).await.is_err() {
+            tracing::warn!("some requests were still under way at the end of the drain");
+        }
+    }
+}
+
+fn too_slow() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(b"The answer took too long.\n")));
+    *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    headers.insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("10"));
+    headers.insert(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,130 @@
+//! What commands print: receipts and reports for people. JSON goes out as the routes made it.
+
+use std::fmt::Write as _;
+use std::time::{Duration, UNIX_EPOCH};
+
+use afterimage_edge::Explanation;
+use afterimage_identity::{LayerState, Receipt, ReceiptState, Subject};
+use afterimage_purge::Report;
+
+/// A moment in UTC, as RFC 3339 has it, in milliseconds.
+pub fn moment(ms: u64) -> String {
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(ms)).to_string()
+}
+
+/// One receipt.
+pub fn receipt(receipt: &Receipt) -> String {
+    let mut text = String::new();
+    let subject = match &receipt.subject {
+        Subject::Original(original) => original.key.to_string(),
+        Subject::Folder { prefix, .. } => format!("{prefix}*"),
+        Subject::Everything { .. } => "everything".to_owned(),
+    };
+    let state = match receipt.state {
+        ReceiptState::Planned => "planned",
+        ReceiptState::Fenced => "fenced",
+        ReceiptState::Clean => "clean",
+        ReceiptState::Done => "done",
+        ReceiptState::Held => "HELD: run `afterimage reconcile --confirm` if the originals are really gone",
+    };
+    let _ = writeln!(text, "#{} {subject}: {} ({state})", receipt.id, receipt.reason);
+    let times = [
+        ("heard_at", Some(receipt.heard_at_ms)),
+        ("fenced_at", receipt.fenced_at_ms),
+        ("clean_at", receipt.clean_at_ms),
+    ];
+    for (name, at) in times {
+        let Some(at) = at else { continue };
+        let _ = writeln!(text, "  {name:<10} {}  (+{} ms)", moment(at), at.saturating_sub(receipt.heard_at_ms));
+    }
+    let _ = writeln!(
+        text,
+        "  fenced     {} cached answers, {} fills under way",
+        receipt.entries_matched, receipt.fills_overlapping
+    );
+    let _ = writeln!(text, "  removed    {} derivatives", receipt.removed_count);
+    for removed in &receipt.removed {
+        let _ = writeln!(text, "    {} ({} bytes)", removed.key, removed.bytes);
+    }
+    for layer in &receipt.layers {
+        if let LayerState::Waiting { last_error: Some(error), attempts } = &layer.state {
+            let _ = writeln!(text, "  {} waits after {attempts} attempts: {error}", layer.name);
+        }
+    }
+    text
+}
+
+/// What a reconciliation found.
+pub fn report(report: &Report) -> String {
+    let mut text = format!(
+        "{} derivatives of {} originals; {} originals gone or changed, {} derivatives to remove ({} bytes)\n",
+        report.derivatives, report.originals, report.lost, report.orphans, report.orphan_bytes
+    );
+    for key in &report.lost_keys {
+        let _ = writeln!(text, "  {key}");
+    }
+    if report.unprovable > 0 {
+        let _ = writeln!(text, "{} originals could not be checked; nothing of theirs is removed", report.unprovable);
+    }
+    if report.foreign > 0 {
+        let _ = writeln!(text, "{} files among the derivatives are none of ours; they are left alone", report.foreign);
+    }
+    if report.held {
+        text.push_str("HELD: so much seems gone that nothing is removed; run again with --confirm if it really is\n");
+    }
+    text
+}
+
+/// What a URL means.
+pub fn explanation(explanation: &Explanation) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<15} {value}");
+    };
+    line("URL", &explanation.target);
+    line("policy", &explanation.verdict);
+    if let Some(status) = explanation.status {
+        line("status", &status.to_string());
+    }
+    let fields = [
+        ("original", &explanation.original),
+        ("source says", &explanation.source_says),
+        ("canonical path", &explanation.canonical_path),
+        ("cache key", &explanation.cache_key),
+        ("derivative key", &explanation.derivative_key),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value {
+            line(name, value);
+        }
+    }
+    if let Some(stored) = explanation.stored {
+        line("stored", if stored { "yes" } else { "no" });
+    }
+    line("tags", &explanation.tags.join(" "));
+    line("varies", if explanation.vary_accept { "by Accept" } else { "no" });
+    for changed in &explanation.changed {
+        line("changed", changed);
+    }
+    if !explanation.ignored.is_empty() {
+        line("ignored", &explanation.ignored.join(", "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_utc() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_795_392_000_123, "2026-11-23T00:00:00.123Z"),
+            (4_102_444_799_999, "2099-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(moment(ms), text);
+        }
+    }
+}

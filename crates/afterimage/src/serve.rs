@@ -1,0 +1,233 @@
+//! `afterimage serve`: settings in, listeners up, a greeting that says what is promised, and a drain at the end.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use afterimage_control::{Guard, router};
+use afterimage_edge::{Door, Edge};
+use afterimage_events::Mode;
+use afterimage_identity::OriginalKey;
+use afterimage_setup::{Locations, LogFormat, Settings, Trust, Wired, promise, watch, wire};
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch as watching;
+use tower::ServiceExt;
+
+use crate::cli::{Common, Serve};
+use crate::clock::MachineClock;
+use crate::exit::Exit;
+use crate::instance::{self, control, list, places, settings, shape};
+use crate::listen::{self, Answer, Bounds};
+use crate::local::check_overlap;
+
+/// Pictures.
+#[derive(Clone)]
+struct Pictures {
+    edge: Arc<Edge>,
+    door: Door,
+}
+
+impl Answer for Pictures {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        // A body that came along is drained by hyper; nothing here reads it.
+        let (parts, _) = request.into_parts();
+        self.edge.handle(self.door, &parts).await.map(Full::new)
+    }
+}
+
+/// The operator's routes.
+#[derive(Clone)]
+struct Operator(Router);
+
+impl Answer for Operator {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let response = match self.0.clone().oneshot(request.map(Body::new)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        let (parts, body) = response.into_parts();
+        // Routes answer from memory: their bodies do not fail.
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        Response::from_parts(parts, Full::new(body))
+    }
+}
+
+/// The flags, as the settings they stand for.
+fn flags(options: &Serve) -> Vec<(String, String)> {
+    let pairs = [
+        ("source.directory", options.directory.as_ref().map(|path| path.display().to_string())),
+        ("server.listen", options.listen.map(|address| address.to_string())),
+        ("admin.listen", options.admin.map(|address| address.to_string())),
+        ("derivatives.directory", options.derivatives.as_ref().map(|path| path.display().to_string())),
+        ("policy.open", options.open.then(|| "true".to_owned())),
+        ("http.show_cache_key", options.open.then(|| "true".to_owned())),
+    ];
+    pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+pub fn serve(common: &Common, options: &Serve) -> Result<(), Exit> {
+    let settings = settings(common, flags(options))?;
+    log(&settings);
+    let (directory, locations) = places(&settings)?;
+    check_overlap(&settings, &directory, &locations)?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if settings.server.workers > 0 {
+        builder.worker_threads(settings.server.workers);
+    }
+    let runtime = builder.enable_all().build().map_err(|error| Exit::Failed(error.to_string()))?;
+    let served = runtime.block_on(run(common, options, settings, &directory, &locations));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    served
+}
+
+async fn run(
+    common: &Common,
+    options: &Serve,
+    settings: Settings,
+    directory: &Path,
+    locations: &Locations,
+) -> Result<(), Exit> {
+    let wiring = settings
+        .wiring(directory, locations, &|path| std::fs::read(path))
+        .map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
+    let about = format!("serving {} on {}", directory.display(), settings.server.listen);
+    let wired = wire(&wiring, Arc::new(MachineClock), &about).map_err(|error| Exit::State(error.to_string()))?;
+    // The watch is alive before the first request: what happens earlier is found by the scan at start.
+    let watch = watch(&wiring, &wired.purger).map_err(|error| Exit::Failed(error.to_string()))?;
+    let pictures = listen::bind(settings.server.listen, "listen").await.map_err(Exit::Failed)?;
+    let admin = listen::bind(settings.admin.listen, "admin").await.map_err(Exit::Failed)?;
+    let socket = socket(&locations.socket).map_err(|error| Exit::State(format!("{}: {error}", locations.socket.display())))?;
+    let address = |listener: &tokio::net::TcpListener| listener.local_addr().map_err(|error| Exit::Failed(error.to_string()));
+    let (pictures_at, admin_at) = (address(&pictures)?, address(&admin)?);
+
+    let (stop, stopped) = watching::channel(false);
+    let bounds = Bounds {
+        connections_max: settings.server.connections_max,
+        header_timeout: settings.server.header_timeout,
+        request_timeout: settings.server.request_timeout,
+        drain_timeout: settings.server.drain_timeout,
+    };
+    let door = match settings.server.trust {
+        Trust::Canonical => Door::Trusted,
+        Trust::Public if settings.policy.open => Door::Open,
+        Trust::Public => Door::Public,
+    };
+    let control = control(&settings, &wired, door, format!("http://{pictures_at}"));
+    let token = settings.admin.token.as_ref().map(|token| token.expose());
+    let guarded = router(control.clone(), Guard::listener(token, settings.admin.hosts.clone()));
+    let purging = tokio::spawn(wired.purger.clone().run(stopped.clone()));
+    let answer = Pictures { edge: wired.edge.clone(), door };
+    let serving = [
+        tokio::spawn(listen::serve_tcp(pictures, answer, bounds, stopped.clone())),
+        tokio::spawn(listen::serve_tcp(admin, Operator(guarded), bounds, stopped.clone())),
+        tokio::spawn(listen::serve_unix(socket, Operator(router(control, Guard::socket())), bounds, stopped)),
+    ];
+    greet(&settings, &wired, &watch.mode(), directory, pictures_at, admin_at).await;
+
+    until_told(common, options, &wired, settings).await?;
+    tracing::info!("draining");
+    drop(watch);
+    let _ = stop.send(true);
+    for listener in serving {
+        let _ = listener.await;
+    }
+    let _ = purging.await;
+    let _ = std::fs::remove_file(&locations.socket);
+    Ok(())
+}
+
+/// Waits for TERM or INT; a HUP reads the configuration again.
+async fn until_told(common: &Common, options: &Serve, wired: &Wired, mut settings: Settings) -> Result<(), Exit> {
+    let catch = |kind| signal(kind).map_err(|error| Exit::Failed(error.to_string()));
+    let (mut term, mut int, mut hup) =
+        (catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?, catch(SignalKind::hangup())?);
+    loop {
+        tokio::select! {
+            _ = term.recv() => return Ok(()),
+            _ = int.recv() => return Ok(()),
+            _ = hup.recv() => match reload(common, options, wired, &settings) {
+                Ok(new) => settings = new,
+                Err(error) => tracing::error!("the configuration was not reloaded: {error}"),
+            },
+        }
+    }
+}
+
+/// Nothing changes unless everything is right.
+fn reload(common: &Common, options: &Serve, wired: &Wired, old: &Settings) -> Result<Settings, Exit> {
+    let new = instance::settings(common, flags(options))?;
+    let edge = new.edge(&|path| std::fs::read(path)).map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
+    let (restart, live) = Settings::differences(old, &new);
+    wired.edge.reload(edge);
+    tracing::info!(?live, "the configuration was reloaded");
+    if !restart.is_empty() {
+        tracing::warn!(?restart, "these take effect at the next start only");
+    }
+    Ok(new)
+}
+
+/// A socket that only its owner can reach. One that a dead process left behind is replaced: the lock is ours already.
+fn socket(path: &Path) -> std::io::Result<UnixListener> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn greet(
+    settings: &Settings,
+    wired: &Wired,
+    mode: &Mode,
+    directory: &Path,
+    pictures: SocketAddr,
+    admin: SocketAddr,
+) {
+    let mut text = format!("afterimage {} serves {}\n", env!("CARGO_PKG_VERSION"), directory.display());
+    text.push_str(&format!("pictures     http://{pictures}\nindex page   http://{admin}/\n"));
+    let watched = match mode {
+        Mode::Inotify => "changes are noticed by the kernel's notifications".to_owned(),
+        Mode::Polling { why } => format!("changes are noticed by looking again and again: {why}"),
+    };
+    text.push_str(&format!("watch        {watched}\npromise\n{}", promise(settings, shape(settings))));
+    if let Some(example) = example(settings, wired, pictures).await {
+        text.push_str(&format!("copy this\n{example}\n"));
+    }
+    text.push_str("ready\n");
+    // A closed standard output is no reason not to serve.
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A copyable `<img srcset=…>` for the first real picture.
+async fn example(settings: &Settings, wired: &Wired, pictures: SocketAddr) -> Option<String> {
+    let page = wired.originals.list("", None, 50).await.ok()?;
+    for listed in page.entries {
+        let Ok(object) = wired.originals.get(&listed.key, settings.limits.source_bytes_max.get()).await else { continue };
+        let Ok(probe) = afterimage_imaging::probe(&object.body, &settings.imaging().limits) else { continue };
+        let key = OriginalKey::new(&listed.key).ok()?;
+        let base = format!("http://{pictures}");
+        return Some(afterimage_variant::srcset(&settings.rules(), &base, &key, Some(probe.upright), "100vw", ""));
+    }
+    None
+}
+
+fn log(settings: &Settings) {
+    let filter = tracing_subscriber::EnvFilter::new(settings.log.level.as_str());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.log.format {
+        LogFormat::Text => builder.with_target(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

@@ -1,0 +1,148 @@
+//! From settings to each crate's own configuration.
+
+use std::io;
+use std::path::Path;
+
+use afterimage_edge::{Config as Edge, Cors, Fallback, PoolConfig};
+use afterimage_imaging as imaging;
+use afterimage_variant as variant;
+use bytes::Bytes;
+
+use crate::choice::{OnUnprovable, OriginalsMode, WatchMode};
+use crate::{Locations, Mistake, Settings, Wiring};
+
+/// Reads a file whole; lent by the top rank for the fallback picture.
+pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
+
+impl Settings {
+    /// How pictures are read and made.
+    pub fn imaging(&self) -> imaging::Settings {
+        imaging::Settings {
+            limits: imaging::Limits {
+                source_bytes_max: self.limits.source_bytes_max.get(),
+                pixels_max: self.limits.pixels_max,
+                frames_max: self.limits.frames_max,
+                output_pixels_max: self.limits.output_pixels_max,
+                metadata_bytes_max: self.limits.metadata_bytes_max.get(),
+                scans_max: self.limits.scans_max,
+                render_ms_max: milliseconds(self.render.timeout),
+            },
+            keep_copyright: self.output.copyright,
+            avif_speed: self.output.avif_speed,
+            webp_method: self.output.webp_method,
+            quality_default: imaging::QualityDefaults {
+                jpeg: self.output.jpeg_quality,
+                webp: self.output.webp_quality,
+                avif: self.output.avif_quality,
+            },
+            allow_svg: self.originals.svg,
+            srcset_widths: self.policy.ladder.clone(),
+        }
+    }
+
+    /// The read story's configuration.
+    ///
+    /// # Errors
+    /// What the crates below refuse, and a fallback picture that cannot be read or is none.
+    pub fn edge(&self, read: ReadFile<'_>) -> Result<Edge, Vec<Mistake>> {
+        let seconds = |duration: std::time::Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+        let http = &self.http;
+        let config = Edge {
+            source: self.source.name.clone(),
+            originals: match self.originals.mode {
+                OriginalsMode::Sanitised => afterimage_edge::OriginalsMode::Sanitised,
+                OriginalsMode::AsIs => afterimage_edge::OriginalsMode::AsIs,
+                OriginalsMode::Deny => afterimage_edge::OriginalsMode::Deny,
+            },
+            stale_when_unprovable: match self.source.on_unprovable {
+                OnUnprovable::Refuse => None,
+                OnUnprovable::ServeStale(stale) => Some(stale),
+            },
+            source_bytes_max: self.limits.source_bytes_max.get(),
+            browser_age_s: seconds(http.browser_age),
+            shared_age_s: seconds(http.shared_age),
+            error_age_s: seconds(http.error_age),
+            pending_age_s: seconds(http.pending_age),
+            pending_wait: self.render.avif_wait,
+            fill_time_max: self.purge.fill_timeout,
+            show_cache_key: http.show_cache_key,
+            cors: Cors { origins: http.cors_origins.clone(), max_age_s: seconds(http.cors_max_age) },
+            cross_origin_resource_policy: http.cross_origin_resource_policy.as_str().to_owned(),
+            timing_allow_origin: http.timing_allow_origin.join(", "),
+            fallback: self.fallback(read)?,
+            rules: self.rules(),
+            imaging: self.imaging(),
+        };
+        let below = |mistake: variant::Mistake| Mistake::new(&mistake.key, Some(mistake.value), mistake.remedy);
+        config.validate().map_err(|mistakes| mistakes.into_iter().map(below).collect::<Vec<_>>())?;
+        Ok(config)
+    }
+
+    fn fallback(&self, read: ReadFile<'_>) -> Result<Option<Fallback>, Vec<Mistake>> {
+        let Some(path) = &self.http.fallback_picture else { return Ok(None) };
+        let wrong = |remedy: String| {
+            vec![Mistake::new("http.fallback_picture", Some(format!("\"{}\"", path.display())), remedy)]
+        };
+        let body = read(path).map_err(|error| wrong(format!("cannot be read: {error}; name a picture")))?;
+        let format = imaging::sniff(&body).ok_or_else(|| wrong("is no picture; name one".to_owned()))?;
+        Ok(Some(Fallback { media_type: format.media_type().to_owned(), body: Bytes::from(body) }))
+    }
+
+    /// The configuration of every part over `originals`, with state at `locations`.
+    ///
+    /// # Errors
+    /// As [`Settings::edge`].
+    pub fn wiring(&self, originals: &Path, locations: &Locations, read: ReadFile<'_>) -> Result<Wiring, Vec<Mistake>> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Ok(Wiring {
+            originals_directory: originals.to_owned(),
+            derivatives_directory: self.derivatives.directory.clone().unwrap_or_else(|| locations.derivatives.clone()),
+            state_directory: locations.state.clone(),
+            edge: self.edge(read)?,
+            pool: PoolConfig {
+                threads: if self.render.threads == 0 { cores } else { self.render.threads },
+                queue_max: self.render.queue_max,
+                memory_bytes_max: self.render.memory_bytes_max.get(),
+                render_time_max: self.render.timeout,
+            },
+            cache: afterimage_cache::Config {
+                bytes_max: self.cache.memory_bytes_max.get(),
+                item_bytes_max: self.cache.item_bytes_max.get().min(self.cache.memory_bytes_max.get()),
+                window: self.source.window,
+                ..Default::default()
+            },
+            originals: afterimage_store::OriginalsConfig {
+                settle_ms: milliseconds(self.source.settle),
+                bytes_max: self.limits.source_bytes_max.get(),
+                ..Default::default()
+            },
+            derivatives: afterimage_store::DerivativesConfig {
+                bytes_max: self.derivatives.bytes_max.get(),
+                free_bytes_min: self.derivatives.free_bytes_min.get(),
+                ..Default::default()
+            },
+            purge: afterimage_purge::Config {
+                source: self.source.name.clone(),
+                state_directory: locations.state.clone(),
+                fill_time_max: self.purge.fill_timeout,
+                mass_loss_percent: self.purge.mass_loss_percent,
+                mass_loss_count: self.purge.mass_loss_count,
+                reconcile_interval: self.purge.reconcile_interval,
+                receipts_max: self.receipts.kept_max,
+                ..Default::default()
+            },
+            watch: afterimage_events::Config {
+                poll_ms: milliseconds(self.watch.poll_interval),
+                prefer: match self.watch.mode {
+                    WatchMode::Auto => afterimage_events::Prefer::Auto,
+                    WatchMode::Poll => afterimage_events::Prefer::Poll,
+                },
+                ..Default::default()
+            },
+        })
+    }
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,241 @@
+//! Every setting, once. A line here is a field of a struct, a default, a range, a page entry and an environment variable.
+//!
+//! ```text
+//! /// help
+//! name: type = default in text form, kind with its range, Live or Restart;
+//! ```
+
+use crate::choice::{
+    CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind, Trust, WatchMode,
+};
+use crate::define::{Definition, Kind, Reload, bytes, count, milliseconds, seconds, settings};
+use crate::list::{Presets, Ratio};
+use crate::secret::{Secret, SigningKeys};
+use crate::size::Bytes;
+use afterimage_identity::SourceId;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+const DAY_S: u64 = 86_400;
+
+settings! {
+    /// Where the originals are, and how sure of them an answer must be.
+    source: SourceSettings {
+        /// The folder of originals. Never written to. `serve DIR` sets it.
+        directory: Option<PathBuf> = "", Kind::Path, Restart;
+        /// The name of this source in cache tags and receipts. Changing it abandons every stored derivative.
+        name: SourceId = "main", Kind::Name, Restart;
+        /// The validation window: the oldest proof that an original is still there on which a picture is served. 0 asks on
+        /// every hit.
+        window: Duration = "1s", seconds(0, DAY_S), Restart;
+        /// What to do when the source cannot be asked: "503", or serve on for this long (a weaker promise).
+        on_unprovable: OnUnprovable = "503", Kind::WordOrDuration { word: "503", min: Duration::from_secs(1), max: Duration::from_secs(7 * DAY_S) }, Live;
+        /// How long a file must lie still before what is made of it is stored.
+        settle: Duration = "2s", milliseconds(20, 3_600_000), Restart;
+    }
+
+    /// The listener that viewers and CDNs reach.
+    server: ServerSettings {
+        /// Its address and port. Port 0 takes any free one.
+        listen: SocketAddr = "127.0.0.1:8080", Kind::Address, Restart;
+        /// Threads that serve connections. 0 is one per core.
+        workers: usize = "0", count(0, 1024), Restart;
+        /// Connections at once; further ones wait to be accepted.
+        connections_max: usize = "10000", count(1, 1_000_000), Restart;
+        /// The longest time a client may take to send a request's headers.
+        header_timeout: Duration = "10s", milliseconds(100, 600_000), Restart;
+        /// How long a connection may stay open between two requests.
+        idle_timeout: Duration = "75s", milliseconds(100, 3_600_000), Restart;
+        /// The longest time from a request's headers to the last byte of its answer.
+        request_timeout: Duration = "60s", milliseconds(100, 3_600_000), Restart;
+        /// How long requests in flight may take to finish after SIGTERM.
+        drain_timeout: Duration = "30s", seconds(0, 3600), Restart;
+        /// "canonical" only where nobody but your own CDN or function can reach this listener: canonical paths then need no
+        /// signature.
+        trust: Trust = "public", Kind::Choice(Trust::WORDS), Restart;
+    }
+
+    /// The operator's listener: index page, health, metrics, purge, receipts.
+    admin: AdminSettings {
+        /// Its address and port.
+        listen: SocketAddr = "127.0.0.1:8081", Kind::Address, Restart;
+        /// The bearer token that requests must carry. Required where the listener is not on loopback.
+        token: Option<Secret> = "", Kind::Secret, Restart;
+        /// Further names that a request's Host may have, beside localhost and IP addresses.
+        hosts: Vec<String> = "", Kind::Texts, Restart;
+    }
+
+    /// Where finished pictures are kept, and how many.
+    derivatives: DerivativesSettings {
+        /// The folder of derivatives. Unset is $XDG_CACHE_HOME/afterimage/ID.
+        directory: Option<PathBuf> = "", Kind::Path, Restart;
+        /// Bytes kept; beyond it the least recently used go.
+        bytes_max: Bytes = "10GiB", bytes(MIB, 1024 * TIB), Restart;
+        /// Bytes that stay free on the file system whatever else is said.
+        free_bytes_min: Bytes = "1GiB", bytes(0, 1024 * TIB), Restart;
+    }
+
+    /// Pictures in memory.
+    cache: CacheSettings {
+        /// Bytes of pictures kept in memory.
+        memory_bytes_max: Bytes = "256MiB", bytes(MIB, 16 * TIB), Restart;
+        /// The largest picture kept in memory; larger ones are answered from the store each time.
+        item_bytes_max: Bytes = "32MiB", bytes(KIB, TIB), Restart;
+    }
+
+    /// The pool that makes pictures.
+    render: RenderSettings {
+        /// Pictures made at once. 0 is one per core.
+        threads: usize = "0", count(0, 1024), Restart;
+        /// Pictures waiting for a thread; beyond it the answer is 503 with Retry-After.
+        queue_max: usize = "256", count(1, 100_000), Restart;
+        /// Bytes of all pictures being made, as predicted from their headers.
+        memory_bytes_max: Bytes = "1GiB", bytes(16 * MIB, 16 * TIB), Restart;
+        /// The longest time one picture may take.
+        timeout: Duration = "15s", milliseconds(100, 600_000), Restart;
+        /// How long auto=format waits for its AVIF before it answers WebP with a short life.
+        avif_wait: Duration = "50ms", milliseconds(0, 60_000), Live;
+    }
+
+    /// What a picture may be. All are checked before memory is allocated.
+    limits: LimitsSettings {
+        /// Bytes of an original.
+        source_bytes_max: Bytes = "64MiB", bytes(KIB, 4 * GIB), Restart;
+        /// Width times height times frames of an original.
+        pixels_max: u64 = "100000000", count(1, 1_000_000_000), Live;
+        /// Frames of an animation.
+        frames_max: u32 = "500", count(1, 100_000), Live;
+        /// Bytes of metadata read from an original, inflated.
+        metadata_bytes_max: Bytes = "8MiB", bytes(KIB, GIB), Live;
+        /// Scans of a progressive JPEG.
+        scans_max: u32 = "64", count(1, 1000), Live;
+        /// The longer side of a picture made, in pixels.
+        output_side_max: u32 = "8192", count(1, 16_384), Live;
+        /// Width times height times frames of a picture made.
+        output_pixels_max: u64 = "40000000", count(1, 1_000_000_000), Live;
+    }
+
+    /// How pictures are encoded. Changing one of these abandons the derivatives made before.
+    output: OutputSettings {
+        /// JPEG quality where a request names none.
+        jpeg_quality: u8 = "80", count(1, 100), Live;
+        /// WebP quality where a request names none.
+        webp_quality: u8 = "80", count(1, 100), Live;
+        /// AVIF quality where a request names none.
+        avif_quality: u8 = "60", count(1, 100), Live;
+        /// libaom's speed: 0 is slow and small.
+        avif_speed: u8 = "8", count(0, 9), Live;
+        /// libwebp's method: 6 is slow and small.
+        webp_method: u8 = "3", count(0, 6), Live;
+        /// Keep the artist and copyright fields. All other metadata always goes.
+        copyright: bool = "false", Kind::Bool, Live;
+    }
+
+    /// What a request without parameters gets.
+    originals: OriginalsSettings {
+        /// "sanitised": the file without GPS and personal metadata, not re-encoded. "as-is": its own bytes. "deny": nothing.
+        mode: OriginalsMode = "sanitised", Kind::Choice(OriginalsMode::WORDS), Live;
+        /// Serve SVG files, bare and sandboxed.
+        svg: bool = "false", Kind::Bool, Live;
+    }
+
+    /// What may be asked for without a signature. It bounds how many variants an original can have.
+    policy: PolicySettings {
+        /// "ladder": sizes snap up to a list. "dims": a few squares, as in the published edge functions.
+        kind: PolicyKind = "ladder", Kind::Choice(PolicyKind::WORDS), Live;
+        /// Lift the policy for experiments. Only where server.listen is on loopback. `serve --open` sets it.
+        open: bool = "false", Kind::Bool, Restart;
+        /// The sides that the longer named side snaps up to, ascending; the last one clamps.
+        ladder: Vec<u32> = "16, 32, 48, 64, 96, 100, 128, 160, 200, 256, 300, 320, 384, 400, 480, 512, 640, 750, 768, 800, 828, 960, 1024, 1080, 1200, 1280, 1440, 1600, 1920, 2048, 2560, 3840", Kind::Integers { min: 1, max: 16_384 }, Live;
+        /// The ratios of width to height that are allowed; within 2 % of a listed one means the listed one.
+        ratios: Vec<Ratio> = "1:1, 5:4, 4:5, 4:3, 3:4, 7:5, 5:7, 3:2, 2:3, 16:10, 10:16, 5:3, 3:5, 16:9, 9:16, 40:21, 2:1, 1:2, 21:9, 9:21, 3:1, 1:3, 4:1, 1:4", Kind::Ratios, Live;
+        /// The qualities that q snaps up to, ascending; the last one clamps.
+        qualities: Vec<u8> = "20, 35, 50, 65, 75, 85, 95", Kind::Integers { min: 1, max: 100 }, Live;
+        /// The quality of auto=compress; one of policy.qualities.
+        quality_compressed: u8 = "50", count(1, 100), Live;
+        /// The largest dpr.
+        dpr_max: u32 = "5", count(1, 10), Live;
+        /// With kind "dims": the sides of the squares, in the order they are tried.
+        dims: Vec<u32> = "100, 200, 300, 400", Kind::Integers { min: 1, max: 16_384 }, Live;
+        /// With kind "dims": the square where none is near enough; one of policy.dims.
+        dims_default: u32 = "200", count(1, 16_384), Live;
+        /// With kind "dims": how near a width must be to a square, in percent of it.
+        dims_variance_percent: u32 = "20", count(0, 100), Live;
+    }
+
+    /// Signed URLs: any size within the limits.
+    signing: SigningSettings {
+        /// Refuse everything that carries no valid signature, bare originals included.
+        required: bool = "false", Kind::Bool, Live;
+        /// The keys that verify; the first one signs. Several allow rotation.
+        keys: SigningKeys = "", Kind::SigningKeys, Live;
+    }
+
+    /// Headers of answers.
+    http: HttpSettings {
+        /// How long a browser may keep a picture. No purge reaches a browser.
+        browser_age: Duration = "60s", seconds(0, 365 * DAY_S), Live;
+        /// How long a CDN may keep a picture: the ceiling where its invalidation fails.
+        shared_age: Duration = "1d", seconds(0, 365 * DAY_S), Live;
+        /// How long anyone may keep an error.
+        error_age: Duration = "10s", seconds(0, 3600), Live;
+        /// How long anyone may keep the WebP that stands in for an AVIF still being made.
+        pending_age: Duration = "5s", seconds(0, 3600), Live;
+        /// Origins whose scripts may read pictures: "*", or "https://example.com". Empty allows none.
+        cors_origins: Vec<String> = "*", Kind::Texts, Live;
+        /// How long a browser may keep the answer to a preflight.
+        cors_max_age: Duration = "1d", seconds(0, DAY_S), Live;
+        /// Which pages may embed the pictures.
+        cross_origin_resource_policy: CrossOriginResourcePolicy = "cross-origin", Kind::Choice(CrossOriginResourcePolicy::WORDS), Live;
+        /// Origins whose scripts may read timings: "*", or "https://example.com". Empty allows none.
+        timing_allow_origin: Vec<String> = "*", Kind::Texts, Live;
+        /// Name the cache key in Cache-Status.
+        show_cache_key: bool = "false", Kind::Bool, Live;
+        /// A picture shown instead of a 404, 415 or 422. Short-lived, and never stored under the key asked for.
+        fallback_picture: Option<PathBuf> = "", Kind::Path, Live;
+    }
+
+    /// How changes of the originals are noticed.
+    watch: WatchSettings {
+        /// "auto": the kernel's notifications where they work. "poll": a walk of the folder at intervals.
+        mode: WatchMode = "auto", Kind::Choice(WatchMode::WORDS), Restart;
+        /// The pause between two walks.
+        poll_interval: Duration = "1s", milliseconds(10, 3_600_000), Restart;
+    }
+
+    /// How what was made of a lost original is removed.
+    purge: PurgeSettings {
+        /// The longest a picture may take from the first question to the source until it is stored. Later it is abandoned.
+        fill_timeout: Duration = "60s", milliseconds(1000, 3_600_000), Restart;
+        /// Scans hold deletions for a person when more than this share of the originals, in percent, …
+        mass_loss_percent: u32 = "5", count(0, 100), Restart;
+        /// … and more than this number of originals are gone or changed.
+        mass_loss_count: u64 = "100", count(0, 1_000_000_000), Restart;
+        /// How often derivatives are compared with originals. 0 is never.
+        reconcile_interval: Duration = "1d", seconds(0, 365 * DAY_S), Restart;
+    }
+
+    /// The record of purges.
+    receipts: ReceiptsSettings {
+        /// Receipts kept; beyond it the oldest go.
+        kept_max: usize = "10000", count(1, 10_000_000), Restart;
+    }
+
+    /// Log lines, on standard error.
+    log: LogSettings {
+        /// "text" for people, "json" for machines.
+        format: LogFormat = "text", Kind::Choice(LogFormat::WORDS), Restart;
+        /// The least severe level that is written.
+        level: LogLevel = "info", Kind::Choice(LogLevel::WORDS), Restart;
+    }
+
+    tables {
+        /// Named parameters: thumb = "w=200&h=200&fit=crop" makes ?p=thumb, without a signature and beyond the ladder.
+        presets: Presets = Kind::Presets, Live;
+    }
+}

@@ -1,233 +1,212 @@
-//! The durable record of purges: one file of lines, each with its own checksum. Written before derivatives are deleted,
-//! read by the process after a crash, and at the same time the book of receipts.
+//! The append-only file that outlives the process. Each record has its length and checksum; a torn tail is cut off; a
+//! rewrite replaces the file in one step. It knows nothing of purges.
 
-use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use afterimage_identity::{Receipt, ReceiptState, digest_hex};
+use sha2::{Digest as _, Sha256};
 
 use crate::Error;
 
-/// The first line of the file; another format has another.
-const HEADER: &str = "afterimage journal 1";
-/// How large the file grows before it is rewritten, in bytes.
-pub const JOURNAL_BYTES_MAX: u64 = 32 << 20;
+/// The first line names the format and its version.
+const MAGIC: &[u8] = b"afterimage journal 1\n";
+/// Length (4 bytes, little-endian) and the first 8 bytes of the payload's SHA-256.
+const HEAD_BYTES: usize = 12;
+/// A longer record is damage.
+const RECORD_BYTES_MAX: usize = 64 << 20;
 
-/// The journal, open.
+/// An open journal.
+#[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
+    /// Up to here the file is whole.
     bytes: u64,
-    receipts_max: usize,
-    receipts: BTreeMap<u64, Receipt>,
-    next: u64,
 }
 
 impl Journal {
-    /// Reads what is there; a torn last line is what a crash leaves and is dropped.
-    pub(crate) fn open(directory: &Path, receipts_max: usize) -> Result<Self, Error> {
-        let path = directory.join("journal");
-        let failed = |error: &dyn std::fmt::Display| Error::Journal { path: path.clone(), why: error.to_string() };
-        std::fs::create_dir_all(directory).map_err(|error| failed(&error))?;
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(failed(&error)),
-        };
-        let receipts = read(&bytes).map_err(|why| failed(&why))?;
-        let next = receipts.keys().next_back().map_or(1, |last| last + 1);
-        let file = rewrite(&path, &receipts, receipts_max).map_err(|error| failed(&error))?;
-        let bytes = file.metadata().map_err(|error| failed(&error))?.len();
-        let mut journal = Self { path: path.clone(), file, bytes, receipts_max, receipts, next };
-        journal.forget_old();
-        Ok(journal)
-    }
-
-    /// The number of a new receipt.
-    pub(crate) fn number(&mut self) -> u64 {
-        self.next += 1;
-        self.next - 1
-    }
-
-    /// Writes a receipt as it stands now. `sync`: not before it is on the disk does this return.
-    pub(crate) fn write(&mut self, receipt: &Receipt, sync: bool) -> Result<(), Error> {
-        let line = line(receipt);
-        let written = self.file.write_all(line.as_bytes()).and_then(|()| if sync { self.file.sync_data() } else { Ok(()) });
-        written.map_err(|error| Error::Journal { path: self.path.clone(), why: error.to_string() })?;
-        self.bytes += line.len() as u64;
-        self.receipts.insert(receipt.id, receipt.clone());
-        self.forget_old();
-        if self.bytes > JOURNAL_BYTES_MAX {
-            let rewritten = rewrite(&self.path, &self.receipts, self.receipts_max);
-            self.file = rewritten.map_err(|error| Error::Journal { path: self.path.clone(), why: error.to_string() })?;
-            // What does not shrink must not be rewritten again at once.
-            self.bytes = 0;
+    /// Opens or makes the journal in `state_dir` and reads its records. What follows the last whole record is cut off,
+    /// and kept beside it as `journal.damaged` when it is more than a torn record.
+    pub(crate) fn open(state_dir: &Path) -> Result<(Self, Vec<Vec<u8>>), Error> {
+        let path = state_dir.join("journal");
+        let failed = |cause| Error::State { path: path.clone(), cause };
+        fs::create_dir_all(state_dir).map_err(failed)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).map_err(failed)?;
+        let mut journal = Self { path: path.clone(), file, bytes: MAGIC.len() as u64 };
+        if content.len() < MAGIC.len() && MAGIC.starts_with(&content) {
+            journal.begin().map_err(failed)?;
+            return Ok((journal, Vec::new()));
         }
-        Ok(())
-    }
-
-    /// Unfinished purges are never forgotten.
-    fn forget_old(&mut self) {
-        while self.receipts.len() > self.receipts_max {
-            let oldest = self.receipts.iter().find(|(_, receipt)| is_over(receipt)).map(|(id, _)| *id);
-            match oldest {
-                Some(id) => self.receipts.remove(&id),
-                None => break,
-            };
+        let Some(body) = content.strip_prefix(MAGIC) else { return Err(Error::Format { path }) };
+        let (records, whole, torn) = read_records(body);
+        journal.bytes += whole as u64;
+        if whole < body.len() {
+            tracing::warn!(journal = %path.display(), bytes = body.len() - whole, torn, "the end of the journal is damaged and cut off");
+            if !torn {
+                fs::write(state_dir.join("journal.damaged"), &body[whole..]).map_err(failed)?;
+            }
+            journal.file.set_len(journal.bytes).and_then(|()| journal.file.sync_data()).map_err(failed)?;
         }
+        Ok((journal, records))
     }
 
-    pub(crate) fn receipt(&self, id: u64) -> Option<&Receipt> {
-        self.receipts.get(&id)
+    fn begin(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.write_all_at(MAGIC, 0)?;
+        self.file.sync_all()?;
+        sync_folder(&self.path)
     }
 
-    /// The newest first.
-    pub(crate) fn receipts(&self) -> impl Iterator<Item = &Receipt> {
-        self.receipts.values().rev()
+    /// The length of the file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
-    /// What a process before this one began and did not finish.
-    pub(crate) fn unfinished(&self) -> Vec<Receipt> {
-        self.receipts.values().filter(|receipt| !is_over(receipt) && receipt.state != ReceiptState::Held).cloned().collect()
-    }
-}
-
-fn is_over(receipt: &Receipt) -> bool {
-    receipt.state == ReceiptState::Done
-}
-
-fn line(receipt: &Receipt) -> String {
-    // A receipt holds strings and numbers only; those always become JSON.
-    let json = serde_json::to_string(receipt).unwrap_or_default();
-    format!("{} {json}\n", &digest_hex(json.as_bytes())[..16])
-}
-
-fn read(bytes: &[u8]) -> Result<BTreeMap<u64, Receipt>, String> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut lines = text.lines();
-    match lines.next() {
-        None => return Ok(BTreeMap::new()),
-        Some(HEADER) => {}
-        Some(other) => {
-            let shown: String = other.chars().take(40).collect();
-            return Err(format!("it begins with `{shown}` and not with `{HEADER}`; move it away to start afresh"));
+    /// Adds records, all of them or none; on disk when it returns, if `sync`.
+    pub(crate) fn append(&mut self, payloads: &[Vec<u8>], sync: bool) -> io::Result<()> {
+        let records: Vec<u8> = payloads.iter().flat_map(|payload| record(payload)).collect();
+        let written = self.file.write_all_at(&records, self.bytes);
+        if let Err(error) = written {
+            // Nothing may follow half a record.
+            let _ = self.file.set_len(self.bytes);
+            return Err(error);
         }
+        self.bytes += records.len() as u64;
+        if sync { self.file.sync_data() } else { Ok(()) }
     }
-    let mut receipts = BTreeMap::new();
-    for line in lines {
-        let Some(receipt) = parse(line) else {
-            tracing::warn!("a damaged line in the journal is left out");
-            continue;
-        };
-        receipts.insert(receipt.id, receipt);
+
+    /// Replaces the whole content in one step.
+    pub(crate) fn rewrite(&mut self, payloads: &[Vec<u8>]) -> io::Result<()> {
+        let fresh_path = self.path.with_extension("new");
+        let fresh = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&fresh_path)?;
+        let mut content = MAGIC.to_vec();
+        content.extend(payloads.iter().flat_map(|payload| record(payload)));
+        fresh.write_all_at(&content, 0)?;
+        fresh.sync_all()?;
+        fs::rename(&fresh_path, &self.path)?;
+        self.file = fresh;
+        self.bytes = content.len() as u64;
+        sync_folder(&self.path)
     }
-    Ok(receipts)
 }
 
-fn parse(line: &str) -> Option<Receipt> {
-    let (digest, json) = line.split_once(' ')?;
-    if digest_hex(json.as_bytes())[..16] != *digest {
-        return None;
-    }
-    serde_json::from_str(json).ok()
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-/// Writes a fresh file beside the old one and renames it over: at every moment one of them is whole.
-fn rewrite(path: &Path, receipts: &BTreeMap<u64, Receipt>, receipts_max: usize) -> std::io::Result<File> {
-    let temporary = path.with_extension("new");
-    let mut text = format!("{HEADER}\n");
-    let skip = receipts.len().saturating_sub(receipts_max);
-    for (place, receipt) in receipts.values().enumerate() {
-        if place >= skip || !is_over(receipt) {
-            text.push_str(&line(receipt));
+fn record(payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    let mut record = Vec::with_capacity(HEAD_BYTES + payload.len());
+    record.extend(length.to_le_bytes());
+    record.extend(&Sha256::digest(payload)[..8]);
+    record.extend(payload);
+    record
+}
+
+/// The whole records, how many bytes they take, and whether what follows looks like a torn record.
+fn read_records(mut body: &[u8]) -> (Vec<Vec<u8>>, usize, bool) {
+    let length_all = body.len();
+    let mut records = Vec::new();
+    while let Some((head, rest)) = body.split_at_checked(HEAD_BYTES) {
+        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        if length > RECORD_BYTES_MAX {
+            return (records, length_all - body.len(), false);
         }
+        let Some((payload, after)) = rest.split_at_checked(length) else { break };
+        if Sha256::digest(payload)[..8] != head[4..] {
+            return (records, length_all - body.len(), after.is_empty());
+        }
+        records.push(payload.to_vec());
+        body = after;
     }
-    std::fs::write(&temporary, text)?;
-    File::open(&temporary)?.sync_all()?;
-    std::fs::rename(&temporary, path)?;
-    if let Some(directory) = path.parent() {
-        File::open(directory)?.sync_all()?;
-    }
-    OpenOptions::new().append(true).open(path)
+    (records, length_all - body.len(), true)
 }
 
 #[cfg(test)]
 mod tests {
-    use afterimage_identity::{FoundBy, SourceId, Subject};
+    use proptest::prelude::*;
 
     use super::*;
 
-    fn receipt(id: u64, state: ReceiptState) -> Receipt {
-        Receipt {
-            id,
-            subject: Subject::Everything { source: SourceId::default() },
-            reason: "gone".into(),
-            found_by: FoundBy::Scan,
-            state,
-            heard_at_ms: id,
-            fenced_at_ms: None,
-            clean_at_ms: None,
-            done_at_ms: None,
-            sequence: None,
-            entries_matched: 0,
-            fills_overlapping: 0,
-            removed: Vec::new(),
-            removed_count: 0,
-            layers: Vec::new(),
+    fn written(payloads: &[Vec<u8>]) -> (tempfile::TempDir, Vec<u8>) {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, none) = Journal::open(dir.path()).unwrap();
+        assert!(none.is_empty());
+        journal.append(payloads, true).unwrap();
+        let content = fs::read(dir.path().join("journal")).unwrap();
+        (dir, content)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn cut_anywhere_it_keeps_every_whole_record(
+            payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..6),
+            cut in 0.0..1.0f64,
+        ) {
+            let (dir, content) = written(&payloads);
+            let cut = (content.len() as f64 * cut) as usize;
+            fs::write(dir.path().join("journal"), &content[..cut]).unwrap();
+            let (mut journal, read) = Journal::open(dir.path()).unwrap();
+            prop_assert_eq!(&read[..], &payloads[..read.len()]);
+            let mut ends = vec![MAGIC.len()];
+            ends.extend(payloads.iter().scan(MAGIC.len(), |at, payload| { *at += HEAD_BYTES + payload.len(); Some(*at) }));
+            prop_assert_eq!(read.len(), ends.iter().filter(|end| **end <= cut).count().saturating_sub(1));
+            // What is written after a cut is read.
+            journal.append(&[b"after".to_vec()], false).unwrap();
+            drop(journal);
+            let (_, again) = Journal::open(dir.path()).unwrap();
+            prop_assert_eq!(again.len(), read.len() + 1);
+        }
+
+        #[test]
+        fn one_flipped_bit_never_makes_another_record(
+            payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..6),
+            at in 0.0..1.0f64,
+            bit in 0..8u8,
+        ) {
+            let (dir, mut content) = written(&payloads);
+            let at = MAGIC.len() + ((content.len() - MAGIC.len()) as f64 * at) as usize;
+            content[at] ^= 1 << bit;
+            fs::write(dir.path().join("journal"), &content).unwrap();
+            let (_, read) = Journal::open(dir.path()).unwrap();
+            prop_assert!(read.len() < payloads.len());
+            prop_assert_eq!(&read[..], &payloads[..read.len()]);
         }
     }
 
     #[test]
-    fn what_was_written_is_read_and_the_last_word_counts() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut journal = Journal::open(directory.path(), 10).unwrap();
-        let id = journal.number();
-        journal.write(&receipt(id, ReceiptState::Planned), true).unwrap();
-        journal.write(&receipt(id, ReceiptState::Done), true).unwrap();
-        let other = journal.number();
-        journal.write(&receipt(other, ReceiptState::Fenced), true).unwrap();
+    fn a_rewrite_replaces_everything_and_appends_go_on() {
+        let (dir, _) = written(&[b"one".to_vec(), b"two".to_vec()]);
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        journal.rewrite(&[b"three".to_vec()]).unwrap();
+        journal.append(&[b"four".to_vec()], true).unwrap();
+        assert_eq!(journal.bytes(), fs::metadata(dir.path().join("journal")).unwrap().len());
         drop(journal);
-        let mut journal = Journal::open(directory.path(), 10).unwrap();
-        assert_eq!(journal.unfinished(), [receipt(other, ReceiptState::Fenced)]);
-        assert_eq!(journal.number(), other + 1);
+        let (_, read) = Journal::open(dir.path()).unwrap();
+        assert_eq!(read, [b"three".to_vec(), b"four".to_vec()]);
     }
 
     #[test]
-    fn a_torn_tail_costs_only_itself() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut journal = Journal::open(directory.path(), 10).unwrap();
-        for id in 1..=3 {
-            journal.write(&receipt(id, ReceiptState::Done), true).unwrap();
-        }
-        let path = directory.path().join("journal");
-        let whole = std::fs::read(&path).unwrap();
-        for cut in 1..80 {
-            std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
-            assert_eq!(Journal::open(directory.path(), 10).unwrap().receipts().count(), if cut == 1 { 3 } else { 2 });
-        }
+    fn another_format_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("journal"), "afterimage journal 2\nwhatever").unwrap();
+        assert!(matches!(Journal::open(dir.path()), Err(Error::Format { .. })));
+        assert!(fs::read(dir.path().join("journal")).unwrap().ends_with(b"whatever"));
     }
 
     #[test]
-    fn old_receipts_go_and_unfinished_ones_stay() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut journal = Journal::open(directory.path(), 2).unwrap();
-        journal.write(&receipt(1, ReceiptState::Planned), false).unwrap();
-        for id in 2..=5 {
-            journal.write(&receipt(id, ReceiptState::Done), false).unwrap();
-        }
-        let ids = |journal: &Journal| journal.receipts().map(|receipt| receipt.id).collect::<Vec<_>>();
-        assert_eq!(ids(&journal), [5, 1]);
-        drop(journal);
-        assert_eq!(ids(&Journal::open(directory.path(), 2).unwrap()), [5, 1]);
-    }
-
-    #[test]
-    fn another_format_is_refused_and_not_overwritten() {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("journal"), "something else\n").unwrap();
-        assert!(Journal::open(directory.path(), 2).is_err());
-        assert_eq!(std::fs::read(directory.path().join("journal")).unwrap(), b"something else\n");
+    fn damage_in_the_middle_is_kept_beside_it() {
+        let (dir, mut content) = written(&[b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]);
+        content[MAGIC.len() + HEAD_BYTES] ^= 1;
+        fs::write(dir.path().join("journal"), &content).unwrap();
+        let (_, read) = Journal::open(dir.path()).unwrap();
+        assert!(read.is_empty());
+        assert!(fs::read(dir.path().join("journal.damaged")).unwrap().ends_with(b"three"));
     }
 }

@@ -1,22 +1,33 @@
-//! The write story: something happened to an original, so what was made from it has to go.
+//! The write story: event → observe → plan → journal → run → receipt.
 //!
-//! event → observe (ask the source what is true) → plan (pure) → fence → journal → delete → tell the CDNs → sweep again →
-//! receipt. Each step is independent of the others' failure, retried, and finished by a fresh process if this one is
-//! killed. Nothing here can delete an original: it has none in its hands, only the right to ask.
+//! An event is a hint. The source is asked what is true, a pure plan says what follows, the journal remembers it, and
+//! the run fences every edge, deletes stored derivatives, tells the outer caches, and sweeps once more after the longest
+//! fill. Every step is independent of the others' failure and is finished by a fresh process if this one dies. Nothing
+//! here can delete an original: originals are seen through [`afterimage_store::Read`] alone.
 
+#![forbid(unsafe_code)]
+
+mod books;
+mod bounded;
 mod config;
+mod digests;
+mod drive;
+mod fences;
+mod hold;
 mod journal;
 mod lock;
 mod observe;
-mod plan;
+mod order;
+pub mod plan;
 mod purger;
 mod queue;
+mod reach;
 mod reconcile;
-mod run;
+mod scan;
+mod shelf;
 
-pub use config::{Config, Error, Parts};
-pub use journal::JOURNAL_BYTES_MAX;
-pub use lock::{Held, StateLock};
-pub use plan::{Stored, plan};
-pub use purger::{Health, Order, Purger};
+pub use config::{Config, Error, MassLoss, Parts};
+pub use lock::{Holder, StateLock};
+pub use order::{Filter, Order, OrderOf};
+pub use purger::{Health, Purger};
 pub use reconcile::{Mode, Progress, Report};

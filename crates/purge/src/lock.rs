@@ -1,71 +1,134 @@
-//! One process holds the state. The lock goes with the process, however that ends.
+//! One process per state directory. The lock dies with its holder, however it dies; the text in the file only names it.
 
-use std::fs::{File, OpenOptions};
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use afterimage_identity::Clock;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
-/// The right to open journal and derivatives; given back when dropped.
-#[derive(Debug)]
-pub struct StateLock {
-    _file: File,
+use crate::Error;
+
+/// What the lock file says of its holder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its process id; `None` when the file does not say.
+    pub pid: Option<u32>,
+    /// When it took the lock, in seconds since the Unix epoch.
+    pub since_unix_s: Option<u64>,
+    /// Whatever it wants others to know, such as the address of its admin listener.
+    pub info: Option<String>,
 }
 
-/// Somebody else holds the state.
-#[derive(Debug, thiserror::Error)]
-pub enum Held {
-    /// Another process.
-    #[error("the state is held by another process: {holder}")]
-    By {
-        /// What it wrote about itself.
-        holder: String,
-    },
-    /// The lock file cannot be opened or locked.
-    #[error("the lock {path}: {why}")]
-    Io {
-        /// Which file.
-        path: String,
-        /// What the machine said.
-        why: String,
-    },
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid {
+            Some(pid) => write!(f, "process {pid}")?,
+            None => f.write_str("another process")?,
+        }
+        match &self.info {
+            Some(info) => write!(f, " ({info})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The lock of a state directory, held while this value lives.
+#[derive(Debug)]
+pub struct StateLock {
+    file: File,
 }
 
 impl StateLock {
-    /// Takes the lock in `directory`, which is made if it is missing. `about` is what the next one who asks is told.
+    /// Takes the lock of `state_dir`, making the directory if need be. `info` is told to whoever comes second.
     ///
     /// # Errors
-    /// [`Held::By`] names the holder; [`Held::Io`] when the file cannot be had.
-    pub fn take(directory: &Path, about: &str) -> Result<Self, Held> {
-        let path = directory.join("lock");
-        let io = |error: std::io::Error| Held::Io { path: path.display().to_string(), why: error.to_string() };
-        std::fs::create_dir_all(directory).map_err(io)?;
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(io)?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder);
-            let holder = if holder.trim().is_empty() { "unnamed".to_owned() } else { holder.trim().to_owned() };
-            return Err(Held::By { holder });
+    /// [`Error::Locked`] with the holder's name when another process (or another lock in this one) holds it,
+    /// [`Error::State`] when the file cannot be used.
+    pub fn acquire(state_dir: &Path, clock: &dyn Clock, info: Option<String>) -> Result<Self, Error> {
+        let path = state_dir.join("lock");
+        let failed = |cause| Error::State { path: path.clone(), cause };
+        fs::create_dir_all(state_dir).map_err(failed)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                return Err(Error::Locked { state_dir: state_dir.to_owned(), holder: read(&file) });
+            }
+            Err(error) => return Err(failed(error.into())),
         }
-        file.set_len(0).map_err(io)?;
-        file.seek(SeekFrom::Start(0)).map_err(io)?;
-        writeln!(file, "pid {}: {about}", std::process::id()).map_err(io)?;
-        Ok(Self { _file: file })
+        let since = clock.wall().duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs());
+        let mut lock = Self { file };
+        lock.write(&Holder { pid: Some(std::process::id()), since_unix_s: since, info }).map_err(failed)?;
+        Ok(lock)
     }
+
+    /// Who holds the lock of `state_dir` at this moment; `None` when nobody does.
+    pub fn holder(state_dir: &Path) -> Option<Holder> {
+        let file = File::open(state_dir.join("lock")).ok()?;
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Err(Errno::WOULDBLOCK) => Some(read(&file)),
+            _ => None,
+        }
+    }
+
+    /// Changes what others are told, once it is known.
+    ///
+    /// # Errors
+    /// The system's answer when the file cannot be written; the lock is held all the same.
+    pub fn tell(&mut self, info: String) -> std::io::Result<()> {
+        let holder = Holder { info: Some(info), ..read(&self.file) };
+        self.write(&holder)
+    }
+
+    fn write(&mut self, holder: &Holder) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(serde_json::to_string(holder)?.as_bytes())
+    }
+}
+
+fn read(mut file: &File) -> Holder {
+    let mut text = String::new();
+    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(4_096).read_to_string(&mut text));
+    read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use afterimage_identity::ManualClock;
+
     use super::*;
 
     #[test]
-    fn the_second_one_is_refused_by_name() {
-        let directory = tempfile::tempdir().unwrap();
-        let first = StateLock::take(directory.path(), "serving /pictures").unwrap();
-        let Err(Held::By { holder }) = StateLock::take(directory.path(), "me") else { panic!("it was not refused") };
-        assert_eq!(holder, format!("pid {}: serving /pictures", std::process::id()));
+    fn the_second_is_told_who_the_first_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let state_dir = dir.path().join("state");
+        let clock = ManualClock::default();
+        assert_eq!(StateLock::holder(&state_dir), None);
+        let mut first = StateLock::acquire(&state_dir, &clock, None).unwrap();
+        first.tell("127.0.0.1:8081".to_owned()).unwrap();
+        let refusal = StateLock::acquire(&state_dir, &clock, None).unwrap_err().to_string();
+        assert!(refusal.contains(&format!("process {} (127.0.0.1:8081)", std::process::id())), "{refusal}");
+        assert_eq!(StateLock::holder(&state_dir).unwrap().pid, Some(std::process::id()));
         drop(first);
-        StateLock::take(directory.path(), "me").unwrap();
+        assert_eq!(StateLock::holder(&state_dir), None);
+        StateLock::acquire(&state_dir, &clock, None).unwrap();
+    }
+
+    #[test]
+    fn a_damaged_text_hinders_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("lock"), b"\xff\x00{").unwrap();
+        let held = StateLock::acquire(dir.path(), &ManualClock::default(), None).unwrap();
+        fs::write(dir.path().join("lock"), b"\xff").unwrap();
+        assert!(
+            StateLock::acquire(dir.path(), &ManualClock::default(), None).unwrap_err().to_string().contains("another")
+        );
+        drop(held);
     }
 }

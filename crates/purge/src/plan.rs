@@ -1,69 +1,157 @@
-//! What has to go, from what the source says and what is stored. Pure: no I/O, no clock.
+//! What follows from what is true: pure, so that it can be proved by laws. No I/O, no clock, no memory of earlier plans.
 
-use afterimage_identity::{Answer, Version};
-use afterimage_variant::parse_derivative_key;
+use afterimage_identity::{Answer, FoundBy, Happened, Unprovable, Version};
 
-/// One stored derivative of an original.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// Its key at rest.
-    pub key: String,
-    /// Its size in bytes.
-    pub bytes: u64,
+/// Why a purge is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The original is proven gone.
+    Gone,
+    /// The original is there with another version.
+    Changed,
+    /// Somebody asked for it.
+    AskedFor,
 }
 
-impl Stored {
-    /// The version that stands in its name; `None` when the name is not a derivative's.
-    pub fn version(&self) -> Option<Version> {
-        parse_derivative_key(&self.key).map(|name| name.version)
-    }
-}
-
-/// The stored derivatives that have to go.
-///
-/// - Gone: all of them.
-/// - Present: those of every other version. What stands under a name we do not understand goes too: nobody can serve it.
-/// - Unprovable: none (GUARANTEE, rule 8: absence must be proven).
-pub fn plan(answer: &Answer, stored: &[Stored]) -> Vec<Stored> {
-    match answer {
-        Answer::Gone => stored.to_vec(),
-        Answer::Present(current) => {
-            stored.iter().filter(|derivative| derivative.version().as_ref() != Some(current)).cloned().collect()
+impl Reason {
+    /// The words in receipts and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Changed => "changed",
+            Self::AskedFor => "asked for",
         }
-        Answer::Unprovable(_) => Vec::new(),
     }
+}
+
+/// What follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing: what is stored is of the version that is there.
+    Nothing,
+    /// Nothing may be deleted, because nothing is proven.
+    Unproven(Unprovable),
+    /// Fence the original and delete its derivatives.
+    Purge {
+        /// Why.
+        reason: Reason,
+        /// The version whose derivatives stay.
+        keep: Option<Version>,
+        /// Whether something stored or somebody's wish speaks for it. If not, only fences can tell whether there is
+        /// anything to do.
+        certain: bool,
+    },
+}
+
+/// What follows for one original from the source's answer, the versions of its stored derivatives, and the event.
+///
+/// - Nothing is ever deleted on an unproven answer, except when asked for.
+/// - The derivatives of the version that is there are never deleted, except when asked for.
+/// - Of an original that is gone, all are deleted.
+/// - Once the plan is carried out, the same question asks for no more deletions.
+pub fn plan(answer: &Answer, stored: &[Version], happened: Happened, found_by: FoundBy) -> Plan {
+    if found_by == FoundBy::Operator {
+        return Plan::Purge { reason: Reason::AskedFor, keep: None, certain: true };
+    }
+    match answer {
+        Answer::Unprovable(why) => Plan::Unproven(why.clone()),
+        Answer::Gone => Plan::Purge { reason: Reason::Gone, keep: None, certain: !stored.is_empty() },
+        Answer::Present(version) => {
+            let certain = stored.iter().any(|other| is_doomed(other, Some(version)));
+            // Caches may hold another version of which nothing is stored; scans look at what is stored alone.
+            let suspected = stored.is_empty() && happened != Happened::Created && found_by != FoundBy::Scan;
+            if !certain && !suspected {
+                return Plan::Nothing;
+            }
+            Plan::Purge { reason: Reason::Changed, keep: Some(version.clone()), certain }
+        }
+    }
+}
+
+/// Whether a derivative of `version` goes when those of `keep` stay.
+pub fn is_doomed(version: &Version, keep: Option<&Version>) -> bool {
+    keep != Some(version)
+}
+
+/// Whether the event can be dealt with without asking the source: nothing is stored of something just created.
+pub fn is_free(nothing_stored: bool, happened: Happened, found_by: FoundBy) -> bool {
+    nothing_stored && happened == Happened::Created && found_by != FoundBy::Operator
 }
 
 #[cfg(test)]
 mod tests {
-    use afterimage_identity::Unprovable;
     use proptest::prelude::*;
 
     use super::*;
 
-    fn stored(version: &str) -> Stored {
-        Stored { key: format!("a.jpg/-/w300.{version}.0123456789ab.webp"), bytes: 1 }
+    fn version(number: u8) -> Version {
+        Version::of_content(&[number])
     }
 
-    fn version(content: u8) -> Version {
-        Version::of_content(&[content])
+    fn answers() -> impl Strategy<Value = Answer> {
+        prop_oneof![
+            (0..4u8).prop_map(|number| Answer::Present(version(number))),
+            Just(Answer::Gone),
+            Just(Answer::Unprovable(Unprovable::Unreachable)),
+        ]
+    }
+
+    fn happenings() -> impl Strategy<Value = Happened> {
+        prop_oneof![Just(Happened::Created), Just(Happened::Changed), Just(Happened::Removed)]
+    }
+
+    fn finders() -> impl Strategy<Value = FoundBy> {
+        prop_oneof![Just(FoundBy::Event), Just(FoundBy::Read), Just(FoundBy::Scan), Just(FoundBy::Operator)]
+    }
+
+    fn left(plan: &Plan, stored: &[Version]) -> Vec<Version> {
+        match plan {
+            Plan::Purge { keep, .. } => stored.iter().filter(|v| !is_doomed(v, keep.as_ref())).cloned().collect(),
+            _ => stored.to_vec(),
+        }
     }
 
     proptest! {
         #[test]
-        fn what_is_current_stays_and_everything_else_goes(contents in proptest::collection::vec(0u8..4, 0..12), current in 0u8..4) {
-            let all: Vec<_> = contents.iter().map(|c| stored(version(*c).as_str())).collect();
-            let goes = plan(&Answer::Present(version(current)), &all);
-            prop_assert!(goes.iter().all(|one| one.version() != Some(version(current))));
-            prop_assert_eq!(goes.len(), contents.iter().filter(|c| **c != current).count());
-            prop_assert_eq!(plan(&Answer::Gone, &all), all.clone());
-            prop_assert!(plan(&Answer::Unprovable(Unprovable::Unreachable), &all).is_empty());
+        fn the_laws_hold(
+            answer in answers(),
+            stored in prop::collection::vec((0..4u8).prop_map(version), 0..5),
+            happened in happenings(),
+            found_by in finders(),
+        ) {
+            let planned = plan(&answer, &stored, happened, found_by);
+            let left = left(&planned, &stored);
+            match (&answer, found_by) {
+                (_, FoundBy::Operator) | (Answer::Gone, _) => prop_assert!(left.is_empty()),
+                (Answer::Unprovable(_), _) => prop_assert_eq!(&left, &stored),
+                (Answer::Present(current), _) => {
+                    let current: Vec<Version> = stored.iter().filter(|version| *version == current).cloned().collect();
+                    prop_assert_eq!(&left, &current);
+                }
+            }
+            // Carried out, the plan asks for no more deletions.
+            if found_by != FoundBy::Operator {
+                let again = plan(&answer, &left, happened, found_by);
+                let still_certain = matches!(again, Plan::Purge { certain: true, .. });
+                prop_assert!(!still_certain, "{:?}", again);
+            }
+            // The order of a listing means nothing.
+            let mut reversed = stored.clone();
+            reversed.reverse();
+            prop_assert_eq!(planned, plan(&answer, &reversed, happened, found_by));
         }
     }
 
     #[test]
-    fn a_name_nobody_understands_goes() {
-        let odd = Stored { key: "a.jpg/-/odd".into(), bytes: 1 };
-        assert_eq!(plan(&Answer::Present(version(0)), std::slice::from_ref(&odd)), [odd]);
+    fn nothing_stored_is_decided_by_the_event() {
+        let there = Answer::Present(version(1));
+        let purge = |answer: &Answer, happened, found_by| {
+            matches!(plan(answer, &[], happened, found_by), Plan::Purge { certain: false, .. })
+        };
+        assert!(!purge(&there, Happened::Created, FoundBy::Event), "creations cost nothing");
+        assert!(purge(&there, Happened::Changed, FoundBy::Event));
+        assert!(purge(&there, Happened::Changed, FoundBy::Read));
+        assert!(!purge(&there, Happened::Changed, FoundBy::Scan));
+        assert!(purge(&Answer::Gone, Happened::Removed, FoundBy::Event));
     }
 }

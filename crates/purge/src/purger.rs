@@ -1,261 +1,276 @@
-//! The write story's one process: takes events, observes, and carries out what follows.
+//! The write story's front: takes events and wishes, keeps the work going, and answers what was done.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use afterimage_identity::{
-    Answer, Event, FoundBy, Happened, Layer, LayerState, Notice, Original, OriginalKey, Receipt, ReceiptState, Stamp,
-    Subject,
+    Answer, Event, FoundBy, Notice, Original, OriginalKey, Receipt, ReceiptState, Stamp, Subject,
 };
-use tokio::sync::{Semaphore, watch};
+use serde::Serialize;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::journal::Journal;
-use crate::observe::{reason, stored_below, stored_of};
-use crate::plan::plan;
-use crate::queue::Queue;
-use crate::run::{Scope, Which};
-use crate::{Config, Error, Mode, Parts};
+use crate::books::Books;
+use crate::drive::drive;
+use crate::fences::Raises;
+use crate::hold::Losses;
+use crate::order::{Target, Targets, Task};
+use crate::queue::{Heard, Queue};
+use crate::reconcile::Mode;
+use crate::shelf::Shelf;
+use crate::{Config, Error, Filter, Order, OrderOf, Parts, StateLock, bounded, observe};
 
-/// Losses that reads found are counted over this time.
-const READ_LOSSES_OVER: Duration = Duration::from_secs(600);
+/// How many events are looked at together, and written down with one fsync.
+const BATCH_MAX: usize = 256;
+/// How many answers about originals are remembered.
+const RECENT_MAX: usize = 10_000;
 
-/// What somebody asks to purge, unconditionally.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Everything made from one original.
-    Key(OriginalKey),
-    /// Everything made from originals whose key begins so.
-    Prefix(String),
-    /// Everything.
-    All,
-}
-
-/// How the write story fares.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How the write story is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// Purges that wait for a person.
+    /// How many originals wait for a person (`reconcile --confirm`).
     pub held: usize,
-    /// Subjects that wait to be looked at.
-    pub queued: usize,
-    /// Purges not finished.
+    /// How many events wait.
+    pub queue: usize,
+    /// How many purges are under way.
     pub open: usize,
+    /// How many of them wait for the next scan or start, because an outer cache refused.
+    pub parked: usize,
+    /// How many originals with derivatives the last scan saw.
+    pub originals_known: u64,
+    /// Why the journal could not be written last time; purges go on without it.
+    pub journal_error: Option<String>,
 }
 
-/// The write story. Its events come through [`Notice`]; [`run`](Purger::run) has to run for anything to happen.
+/// The write story of one source.
+///
+/// - An event is only a hint: the source is asked. Doubled, late and reordered events do no harm; lost ones are found by
+///   scans.
+/// - What was begun is finished, by a fresh process if this one dies.
+/// - A receipt says `fenced_at` when nothing old is served any more, `clean_at` when nothing old is stored, `done_at`
+///   when the outer caches have been told.
 pub struct Purger {
     pub(crate) config: Config,
     pub(crate) parts: Parts,
-    pub(crate) reconciling: AtomicBool,
-    /// How many originals had derivatives when the last scan looked.
-    pub(crate) originals_known: AtomicU64,
-    queue: Queue,
-    journal: Mutex<Journal>,
-    places: Arc<Semaphore>,
-    read_losses: Mutex<VecDeque<Stamp>>,
-    changed: watch::Sender<u64>,
+    pub(crate) books: Arc<Books>,
+    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) queue: Queue,
+    /// Bounds the questions and deletions under way.
+    pub(crate) turns: Semaphore,
+    /// Only one scan that acts at a time.
+    pub(crate) scanning: tokio::sync::Mutex<()>,
+    pub(crate) scan_wanted: Notify,
+    /// How many events wait to be looked at again.
+    pub(crate) trying: AtomicUsize,
+    losses: Mutex<Losses>,
+    recent: Mutex<HashMap<OriginalKey, (Stamp, Answer)>>,
+    running: Mutex<JoinSet<()>>,
+    _lock: StateLock,
+}
+
+impl std::fmt::Debug for Purger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Purger").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Purger {
-    /// Opens the journal. What an earlier process left unfinished is finished by [`run`](Purger::run).
+    /// Takes the lock of the state directory and reads the journal. Nothing runs before [`Purger::run`].
     ///
     /// # Errors
-    /// When the journal cannot be read or written.
+    /// [`Error::Config`], [`Error::Locked`], [`Error::State`] and [`Error::Format`].
     pub fn open(config: Config, parts: Parts) -> Result<Arc<Self>, Error> {
-        let journal = Journal::open(&config.state_directory, config.receipts_max)?;
+        let lock = StateLock::acquire(&config.state_dir, &*parts.clock, None)?;
+        Self::open_locked(config, parts, lock)
+    }
+
+    /// As [`Purger::open`], under a lock of the same directory that was taken before.
+    ///
+    /// # Errors
+    /// [`Error::Config`], [`Error::State`] and [`Error::Format`].
+    pub fn open_locked(config: Config, parts: Parts, lock: StateLock) -> Result<Arc<Self>, Error> {
+        config.validate()?;
+        let books = Arc::new(Books::open(&config.state_dir, &config)?);
+        let shelf = Arc::new(Shelf::new(parts.derivatives.clone()));
+        let window = Duration::from_millis(config.mass_loss_window_ms);
+        let (queue, turns) = (Queue::new(config.queue_max), Semaphore::new(config.concurrent_max));
         Ok(Arc::new(Self {
-            queue: Queue::new(config.source.clone(), config.queue_max),
-            places: Arc::new(Semaphore::new(config.concurrent_max.max(1))),
-            journal: Mutex::new(journal),
-            reconciling: AtomicBool::new(false),
-            originals_known: AtomicU64::new(0),
-            read_losses: Mutex::default(),
-            changed: watch::Sender::new(0),
             config,
             parts,
+            books,
+            shelf,
+            queue,
+            turns,
+            scanning: tokio::sync::Mutex::default(),
+            scan_wanted: Notify::new(),
+            trying: AtomicUsize::new(0),
+            losses: Mutex::new(Losses::new(window)),
+            recent: Mutex::default(),
+            running: Mutex::default(),
+            _lock: lock,
         }))
     }
 
-    /// Works until `stop` turns true: finishes what was left, scans once, then follows events.
-    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut tasks = JoinSet::new();
-        for receipt in self.journal().unfinished() {
-            tasks.spawn(self.clone().resume(receipt));
+    /// Finishes what an earlier process began, then takes events until `stop` resolves. What is unfinished then stays in
+    /// the journal for the next process.
+    pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
+        for id in self.books.unfinished() {
+            self.start(id, None, true);
         }
-        tasks.spawn(self.clone().scan_periodically());
+        if self.config.scan_at_start || self.books.scan().is_some() {
+            self.scan_wanted.notify_one();
+        }
+        tokio::select! {
+            () = stop => {}
+            () = self.clone().take_events() => {}
+            () = self.clone().scan_again_and_again() => {}
+        }
+        self.stop();
+    }
+
+    /// Stops every purge under way; the journal knows what is left to do.
+    pub fn stop(&self) {
+        locked(&self.running).abort_all();
+    }
+
+    async fn take_events(self: Arc<Self>) {
         loop {
-            let place = tokio::select! {
-                place = self.places.clone().acquire_owned() => place,
-                _ = stop.wait_for(|stop| *stop) => break,
-            };
-            let Ok(place) = place else { break };
-            let event = tokio::select! {
-                event = self.queue.take() => event,
-                _ = stop.wait_for(|stop| *stop) => break,
-            };
-            let purger = self.clone();
-            tasks.spawn(async move {
-                purger.hear(event).await;
-                drop(place);
-            });
-            while tasks.try_join_next().is_some() {}
+            let (batch, everything) = self.queue.take(BATCH_MAX).await;
+            if everything {
+                self.scan_wanted.notify_one();
+            }
+            if !batch.is_empty() {
+                observe::handle(&self, batch).await;
+            }
+            self.queue.done();
         }
-        // What is cut off here stands in the journal.
-        tasks.shutdown().await;
     }
 
-    async fn scan_periodically(self: Arc<Self>) {
+    async fn scan_again_and_again(self: Arc<Self>) {
+        let mut failures = 0;
         loop {
-            if let Err(error) = self.reconcile(Mode::Run, &|_| {}).await {
-                tracing::warn!(%error, "the originals and what was made from them cannot be compared now");
+            let pause = match (failures, self.config.scan_every_ms) {
+                (1.., _) => Some(self.config.backoff(failures).max(Duration::from_secs(1))),
+                (0, every) => every.map(Duration::from_millis),
+            };
+            let time = async {
+                match pause {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = time => {}
+                () = self.scan_wanted.notified() => {}
             }
-            if self.config.reconcile_interval.is_zero() {
-                return;
+            for id in self.books.ids(|task| task.parked) {
+                self.books.update(id, |task| task.parked = false);
+                self.start(id, None, true);
             }
-            tokio::time::sleep(self.config.reconcile_interval).await;
-        }
-    }
-
-    async fn resume(self: Arc<Self>, receipt: Receipt) {
-        tracing::info!(id = receipt.id, subject = ?receipt.subject, "finishing a purge that was cut off");
-        let which = if receipt.found_by == FoundBy::Operator { Which::All } else { Which::NotCurrent };
-        let scope = scope_of(&receipt.subject);
-        let fencing = self.fence(scope.selector(&self));
-        let mut receipt = receipt;
-        self.note_fence(&mut receipt, &fencing);
-        self.carry_out(receipt, &scope, which, &fencing).await;
-    }
-
-    async fn hear(self: &Arc<Self>, event: Event) {
-        match &event.subject {
-            Subject::Original(original) => self.hear_of_one(&event, original).await,
-            Subject::Folder { prefix, .. } => self.hear_of_folder(&event, prefix).await,
-            Subject::Everything { .. } => {
-                while let Err(Error::Busy) = self.reconcile(Mode::Run, &|_| {}).await {
-                    tokio::time::sleep(self.config.retry_pause).await;
+            match self.reconcile(Mode::Run, &|_| {}).await {
+                Ok(report) => {
+                    failures = 0;
+                    tracing::info!(
+                        originals = report.originals,
+                        gone = report.gone,
+                        changed = report.changed,
+                        "scanned"
+                    );
+                }
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(%error, "a scan failed");
                 }
             }
         }
     }
 
-    async fn hear_of_one(self: &Arc<Self>, event: &Event, original: &Original) {
-        let answer = self.parts.ask.ask(&original.key).await.answer;
-        if let Answer::Unprovable(why) = &answer {
-            tracing::warn!(%original, %why, "an event cannot be confirmed; reads and scans will find out");
-            return;
-        }
-        let goes = match stored_of(&*self.parts.derivatives, &original.key).await {
-            Ok(stored) => plan(&answer, &stored),
-            Err(error) => {
-                tracing::warn!(%original, %error, "the derivatives cannot be listed; a scan will find them");
-                Vec::new()
-            }
-        };
-        let is_new = matches!(answer, Answer::Present(_)) && event.happened == Happened::Created;
-        if is_new && goes.is_empty() {
-            return;
-        }
-        let scope = Scope::One(original.key.clone());
-        let fencing = self.fence(scope.selector(self));
-        let is_gone = answer == Answer::Gone;
-        if goes.is_empty() && !(is_gone && fencing.matched + fencing.overlapping > 0) {
-            return;
-        }
-        let mut receipt = self.receipt_for(event.subject.clone(), reason(&answer), event.found_by);
-        self.note_fence(&mut receipt, &fencing);
-        if event.found_by == FoundBy::Read && self.is_mass_loss_of_reads() {
-            self.hold(receipt).await;
-        } else {
-            self.carry_out(receipt, &scope, Which::NotCurrent, &fencing).await;
-        }
-    }
-
-    async fn hear_of_folder(self: &Arc<Self>, event: &Event, prefix: &str) {
-        let scope = Scope::Below(prefix.to_owned());
-        // The fence comes first: listing a large folder takes time, and what is still right is cached again soon.
-        let fencing = self.fence(scope.selector(self));
-        let stored = stored_below(&*self.parts.derivatives, prefix).await.unwrap_or_default();
-        if stored.is_empty() && fencing.matched + fencing.overlapping == 0 {
-            return;
-        }
-        let mut any = false;
-        for (key, stored) in &stored {
-            any |= !plan(&self.parts.ask.ask(key).await.answer, stored).is_empty();
-        }
-        if any || (event.happened == Happened::Removed && fencing.matched + fencing.overlapping > 0) {
-            let mut receipt = self.receipt_for(event.subject.clone(), "gone", event.found_by);
-            self.note_fence(&mut receipt, &fencing);
-            self.carry_out(receipt, &scope, Which::NotCurrent, &fencing).await;
-        }
-    }
-
-    /// Purges what somebody asks for, unconditionally: every version goes, and the next request renders anew. Returns the
-    /// numbers of the receipts once the fence is raised and the journal written.
+    /// Purges what is asked for, whatever the source says; the ids of the receipts.
+    ///
+    /// It is in the journal when this returns, and done if `order.wait` (or as far as it can come: see the layers).
     ///
     /// # Errors
-    /// Never for now; a journal that cannot be written is said in the log, and the purge goes on.
+    /// [`Error::Config`] when a prefix is empty: that would be [`OrderOf::All`].
     pub async fn purge(self: &Arc<Self>, order: Order) -> Result<Vec<u64>, Error> {
         let source = self.config.source.clone();
-        let (subject, scope) = match order {
-            Order::Key(key) => (Subject::Original(self.original(&key)), Scope::One(key)),
-            Order::Prefix(prefix) => (Subject::Folder { source, prefix: prefix.clone() }, Scope::Below(prefix)),
-            Order::All => (Subject::Everything { source }, Scope::Below(String::new())),
+        let (subject, targets) = match order.selector {
+            OrderOf::Key(key) => {
+                let original = Original::new(source, key);
+                let targets = Targets::Originals(vec![Target { original: original.clone(), keep: None }]);
+                (Subject::Original(original), targets)
+            }
+            OrderOf::Prefix(prefix) if prefix.is_empty() => {
+                return Err(Error::Config("the prefix is empty; ask for everything instead".to_owned()));
+            }
+            OrderOf::Prefix(prefix) => (Subject::Folder { source, prefix: prefix.clone() }, Targets::Prefix(prefix)),
+            OrderOf::All => (Subject::Everything { source }, Targets::All),
         };
-        let fencing = self.fence(scope.selector(self));
-        let mut receipt = self.receipt_for(subject, "asked for", FoundBy::Operator);
-        self.note_fence(&mut receipt, &fencing);
-        let id = receipt.id;
-        self.record(&receipt, true).await;
-        let purger = self.clone();
-        tokio::spawn(async move { purger.carry_out(receipt, &scope, Which::All, &fencing).await });
-        Ok(vec![id])
+        let task =
+            Task::new(subject, targets, crate::plan::Reason::AskedFor.as_str(), FoundBy::Operator, self.wall_ms());
+        let ids = self.enter(vec![task]).await;
+        for id in &ids {
+            self.start(*id, None, false);
+        }
+        if order.wait {
+            for id in &ids {
+                self.wait(*id).await;
+            }
+        }
+        Ok(ids)
     }
 
-    /// Waits until a purge is done or held.
+    /// Waits until a purge is done, held, or can come no further for now (an outer cache refused for good); its receipt,
+    /// or `None` when there is none of this id (any more).
     pub async fn wait(&self, id: u64) -> Option<Receipt> {
-        let mut changed = self.changed.subscribe();
+        let mut changes = self.books.changes();
         loop {
-            let receipt = self.receipt(id)?;
-            if matches!(receipt.state, ReceiptState::Done | ReceiptState::Held) || changed.changed().await.is_err() {
-                return Some(receipt);
+            changes.borrow_and_update();
+            let task = self.books.get(id)?;
+            if task.is_closed() || task.is_held() || task.parked {
+                return Some(task.receipt);
+            }
+            changes.changed().await.ok()?;
+        }
+    }
+
+    /// Waits until nothing is queued and nothing is under way that can come further for now.
+    pub async fn settle(&self) {
+        let mut changes = self.books.changes();
+        loop {
+            changes.borrow_and_update();
+            let open = self.books.ids(|task| !task.is_closed() && !task.is_held() && !task.parked);
+            if open.is_empty() && self.queue.is_idle() {
+                return;
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = tokio::time::sleep(Duration::from_millis(5)) => {}
             }
         }
     }
 
-    /// One receipt as it stands now.
-    pub fn receipt(&self, id: u64) -> Option<Receipt> {
-        self.journal().receipt(id).cloned()
+    /// Receipts, the newest first.
+    pub fn receipts(&self, filter: &Filter) -> Vec<Receipt> {
+        self.books.receipts(filter)
     }
 
-    /// Receipts, the newest first; with a key, those about it, about a folder it is in, or about everything.
-    pub fn receipts(&self, key: Option<&str>, limit: usize) -> Vec<Receipt> {
-        let about = |receipt: &&Receipt| match (&receipt.subject, key) {
-            (_, None) | (Subject::Everything { .. }, _) => true,
-            (Subject::Original(original), Some(key)) => original.key.as_str() == key,
-            (Subject::Folder { prefix, .. }, Some(key)) => key.starts_with(prefix.as_str()),
-        };
-        self.journal().receipts().filter(about).take(limit).cloned().collect()
-    }
-
-    /// How it fares.
+    /// How it is doing.
     pub fn health(&self) -> Health {
-        let journal = self.journal();
-        let count = |wanted: fn(&Receipt) -> bool| journal.receipts().filter(|receipt| wanted(receipt)).count();
         Health {
-            held: count(|receipt| receipt.state == ReceiptState::Held),
-            open: count(|receipt| !matches!(receipt.state, ReceiptState::Held | ReceiptState::Done)),
-            queued: self.queue.len(),
+            held: self.books.held(),
+            queue: self.queue.len(),
+            open: self.books.unfinished().len(),
+            parked: self.books.ids(|task| task.parked).len(),
+            originals_known: self.books.originals_known(),
+            journal_error: self.books.journal_error(),
         }
-    }
-
-    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn original(&self, key: &OriginalKey) -> Original {
-        Original::new(self.config.source.clone(), key.clone())
     }
 
     pub(crate) fn wall_ms(&self) -> u64 {
@@ -263,82 +278,80 @@ impl Purger {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
-    pub(crate) fn receipt_for(&self, subject: Subject, reason: &str, found_by: FoundBy) -> Receipt {
-        let id = self.journal().number();
-        let waiting = |name: &str| Layer {
-            name: name.to_owned(),
-            state: LayerState::Waiting { last_error: None, attempts: 0 },
-        };
-        let edges = self.parts.fences.iter().map(|fence| Layer { name: fence.name().to_owned(), state: LayerState::Done });
-        Receipt {
-            id,
-            subject,
-            reason: reason.to_owned(),
-            found_by,
-            state: ReceiptState::Planned,
-            heard_at_ms: self.wall_ms(),
-            fenced_at_ms: None,
-            clean_at_ms: None,
-            done_at_ms: None,
-            sequence: None,
-            entries_matched: 0,
-            fills_overlapping: 0,
-            removed: Vec::new(),
-            removed_count: 0,
-            layers: edges.chain(std::iter::once(waiting("derivatives"))).collect(),
+    /// Writes purges down before they begin. If that fails they begin all the same: what is deleted must not stay because
+    /// a disk is full, and the scan at the next start finds what a crash would leave.
+    pub(crate) async fn enter(self: &Arc<Self>, tasks: Vec<Task>) -> Vec<u64> {
+        let ids = self.books.add(tasks);
+        self.give_up_oldest();
+        if let Err(error) = self.books.flush(true).await {
+            tracing::error!(%error, "a purge goes on without being written down");
+        }
+        ids
+    }
+
+    /// Keeps the number of purges that wait for outer caches bounded.
+    fn give_up_oldest(&self) {
+        let waiting = self.books.ids(|task| !task.is_closed() && task.receipt.state == ReceiptState::Clean);
+        let excess = waiting.len().saturating_sub(self.config.open_max);
+        for id in waiting.into_iter().take(excess) {
+            tracing::error!(id, "too many purges wait for outer caches; this one is given up");
+            self.books.update(id, |task| {
+                task.receipt.state = ReceiptState::Done;
+                task.parked = false;
+            });
         }
     }
 
-    /// Writes a receipt where the next process finds it. A journal that cannot be written must not keep a deleted picture
-    /// alive: it is said loudly, and the purge goes on.
-    pub(crate) async fn record(self: &Arc<Self>, receipt: &Receipt, sync: bool) {
-        let (purger, receipt) = (self.clone(), receipt.clone());
-        let written = tokio::task::spawn_blocking(move || purger.journal().write(&receipt, sync)).await;
-        match written {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "a receipt could not be written"),
-            Err(error) => tracing::error!(%error, "a receipt could not be written"),
+    pub(crate) fn start(self: &Arc<Self>, id: u64, raises: Option<Raises>, resumed: bool) {
+        self.spawn(drive(self.clone(), id, raises, resumed));
+    }
+
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut running = locked(&self.running);
+        while running.try_join_next().is_some() {}
+        running.spawn(work);
+    }
+
+    /// Asks about many originals, not too many at once; the answers in their order.
+    pub(crate) async fn ask_all(&self, keys: Vec<OriginalKey>) -> Vec<Answer> {
+        let ask = self.parts.ask.clone();
+        bounded::each(keys, self.config.concurrent_max, move |key| {
+            let ask = ask.clone();
+            async move { ask.ask(&key).await.answer }
+        })
+        .await
+    }
+
+    pub(crate) fn note_loss(&self, key: OriginalKey) -> u64 {
+        locked(&self.losses).note(key, self.parts.clock.now())
+    }
+
+    /// Remembers what was true of an original when it was purged.
+    pub(crate) fn remember(&self, key: &OriginalKey, answer: Answer) {
+        let mut recent = locked(&self.recent);
+        if recent.len() >= RECENT_MAX {
+            recent.clear();
         }
-        self.changed.send_modify(|count| *count += 1);
+        recent.insert(key.clone(), (self.parts.clock.now(), answer));
     }
 
-    pub(crate) async fn hold(self: &Arc<Self>, mut receipt: Receipt) {
-        receipt.state = ReceiptState::Held;
-        tracing::error!(
-            id = receipt.id,
-            subject = ?receipt.subject,
-            "very many originals seem gone; nothing is deleted until `afterimage reconcile --confirm`"
-        );
-        self.record(&receipt, true).await;
-    }
-
-    /// Whether a loss of this size is left to a person.
-    pub(crate) fn is_mass_loss(&self, lost: u64, known: u64) -> bool {
-        lost > self.config.mass_loss_count
-            && u128::from(lost) * 100 > u128::from(known) * u128::from(self.config.mass_loss_percent)
-    }
-
-    fn is_mass_loss_of_reads(&self) -> bool {
+    /// Whether it was purged within `window` with the same answer.
+    pub(crate) fn is_repeated(&self, key: &OriginalKey, answer: &Answer, window: Duration) -> bool {
         let now = self.parts.clock.now();
-        let mut losses = self.read_losses.lock().unwrap_or_else(PoisonError::into_inner);
-        losses.push_back(now);
-        while losses.front().is_some_and(|first| now.since(*first) > READ_LOSSES_OVER) {
-            losses.pop_front();
-        }
-        self.is_mass_loss(losses.len() as u64, self.originals_known.load(Ordering::Relaxed))
+        locked(&self.recent).get(key).is_some_and(|(at, earlier)| earlier == answer && now.since(*at) < window)
     }
 }
 
 impl Notice for Purger {
     fn notice(&self, event: Event) {
-        self.queue.put(event);
-    }
-}
-
-fn scope_of(subject: &Subject) -> Scope {
-    match subject {
-        Subject::Original(original) => Scope::One(original.key.clone()),
-        Subject::Folder { prefix, .. } => Scope::Below(prefix.clone()),
-        Subject::Everything { .. } => Scope::Below(String::new()),
+        let about = match &event.subject {
+            Subject::Original(original) if event.found_by == FoundBy::Read => Some(&original.key),
+            _ => None,
+        };
+        // What is held is fenced already and waits for a person; its readers have nothing new to say.
+        if about.is_some_and(|key| self.books.is_held(key)) {
+            return;
+        }
+        self.queue.push(Heard { event, at_ms: self.wall_ms(), tries: 0 });
     }
 }

@@ -1,195 +1,181 @@
-//! The reconciler: compares every stored derivative with its original, and plays the cleaner for those whose version is
-//! not there. It deletes exact versions, never an original, and nothing at all when too much seems lost.
+//! Compares everything stored with its originals and acts as the cleaner for what no event told. It never deletes an
+//! original, and when very much seems lost it leaves the decision to a person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use afterimage_identity::{Answer, FoundBy, OriginalKey, ReceiptState, Subject};
-use afterimage_variant::parse_derivative_key;
+use afterimage_identity::{Answer, FoundBy, OriginalKey, ReceiptState, Removed, Subject};
 use serde::{Deserialize, Serialize};
 
-use crate::observe::{original_of, reason};
-use crate::plan::{Stored, plan};
-use crate::run::{Scope, Which};
-use crate::{Error, Purger};
+use crate::Error;
+use crate::observe::hold;
+use crate::order::{TARGETS_MAX, Target, Targets, Task};
+use crate::purger::Purger;
+use crate::scan::{Scanned, scan};
 
-/// How many lines of the listing are read at once.
-const PAGE_ENTRIES: usize = 1_000;
-/// How many lost originals a report names.
-const LOST_NAMED_MAX: usize = 1_000;
-
-/// What a reconciliation may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How much a reconciliation may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Only look.
     DryRun,
-    /// Remove what has no original, unless suspiciously much seems lost.
+    /// Delete what is not current, unless that is suspiciously much.
     Run,
-    /// Remove it even so, and let go of what was held.
+    /// Delete it even so: a person has looked.
     Confirm,
 }
 
-/// How far a reconciliation has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How far it has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Progress {
-    /// Derivatives looked at.
-    pub derivatives: u64,
     /// Originals asked about.
     pub originals: u64,
-    /// Originals found gone or changed.
-    pub lost: u64,
+    /// Their derivatives.
+    pub derivatives: u64,
+    /// Originals that are gone.
+    pub gone: u64,
+    /// Originals that have another version.
+    pub changed: u64,
+    /// Originals of which nothing could be proven; nothing of theirs is deleted.
+    pub unproven: u64,
 }
 
-/// What a reconciliation found and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What was found, and what is done about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Derivatives looked at.
-    pub derivatives: u64,
-    /// Originals that have derivatives.
+    /// Originals with stored derivatives, as far as this pass asked: one that goes on where an earlier process stopped
+    /// counts what that one has asked too, but not its other figures.
     pub originals: u64,
-    /// Originals found gone or changed.
-    pub lost: u64,
-    /// The first of them.
-    pub lost_keys: Vec<String>,
-    /// Derivatives of versions that are not there.
-    pub orphans: u64,
-    /// Their bytes.
-    pub orphan_bytes: u64,
-    /// Originals about which the source could prove nothing.
-    pub unprovable: u64,
-    /// Objects among the derivatives that are none of ours; they are left alone.
-    pub foreign: u64,
-    /// The purges that followed.
-    pub receipts: Vec<u64>,
-    /// Too much seemed lost: nothing was removed, a person has to confirm.
+    /// Stored derivatives.
+    pub derivatives: u64,
+    /// What they take, in bytes.
+    pub bytes: u64,
+    /// Originals that are gone.
+    pub gone: u64,
+    /// Originals that have another version.
+    pub changed: u64,
+    /// Originals of which nothing could be proven; nothing of theirs is deleted.
+    pub unproven: u64,
+    /// Stored objects that are no derivative's, or that do not say what they were made from. They are left alone.
+    pub unknown: u64,
+    /// How many originals have derivatives of each revision.
+    pub revisions: BTreeMap<String, u64>,
+    /// What goes, at most the first 1,000.
+    pub doomed: Vec<Removed>,
+    /// Whether it waits for a person.
     pub held: bool,
+    /// The receipts of the purges begun.
+    pub receipts: Vec<u64>,
+}
+
+impl Report {
+    pub(crate) fn progress(&self) -> Progress {
+        let Self { originals, derivatives, gone, changed, unproven, .. } = *self;
+        Progress { originals, derivatives, gone, changed, unproven }
+    }
 }
 
 impl Purger {
-    /// Compares everything once.
+    /// Compares everything stored with its originals; see [`Mode`]. Deletions are under way when it returns: wait for
+    /// the receipts.
     ///
     /// # Errors
-    /// [`Error::Busy`] while another one runs; [`Error::Derivatives`] when they cannot be listed.
+    /// [`Error::Store`] when the derivatives cannot be listed; what was found until then is remembered.
     pub async fn reconcile(
         self: &Arc<Self>,
         mode: Mode,
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Report, Error> {
-        if self.reconciling.swap(true, Ordering::AcqRel) {
-            return Err(Error::Busy);
+        if mode == Mode::DryRun {
+            let scanned = scan(self, Scanned::default(), progress, false).await?;
+            let lost = scanned.report.gone + scanned.report.changed;
+            let held = self.config.mass_loss.is_reached(lost, scanned.report.originals);
+            return Ok(Report { held, ..scanned.report });
         }
-        let result = self.compare(mode, progress).await;
-        self.reconciling.store(false, Ordering::Release);
-        result
-    }
-
-    async fn compare(self: &Arc<Self>, mode: Mode, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Report, Error> {
-        let mut report = Report::default();
-        let mut lost: Vec<(OriginalKey, &'static str)> = Vec::new();
-        let mut after: Option<String> = None;
-        // Derivatives of one original stand together in the listing, but a page may end between them.
-        let mut pending: Option<(OriginalKey, Vec<Stored>)> = None;
+        let _alone = self.scanning.lock().await;
+        let start = match self.books.scan() {
+            Some((at, suspects)) if mode == Mode::Run => {
+                let mut start = Scanned { at, suspects, ..Scanned::default() };
+                start.report.originals = start.at.originals;
+                start
+            }
+            // A person decides on what is true now.
+            _ => {
+                self.books.scan_ended(self.books.originals_known());
+                Scanned::default()
+            }
+        };
+        let mut scanned = scan(self, start, progress, true).await?;
+        let mut all = Vec::new();
         loop {
-            let page = self.parts.derivatives.list("", after.as_deref(), PAGE_ENTRIES).await.map_err(Error::Derivatives)?;
-            let mut groups: BTreeMap<OriginalKey, Vec<Stored>> = pending.take().into_iter().collect();
-            let mut last = None;
-            for listed in page.entries {
-                report.derivatives += 1;
-                let key = match parse_derivative_key(&listed.key) {
-                    Some(_) => original_of(&*self.parts.derivatives, &listed.key).await,
-                    None => None,
-                };
-                let Some(key) = key else {
-                    report.foreign += 1;
-                    continue;
-                };
-                last = Some(key.clone());
-                groups.entry(key).or_default().push(Stored { key: listed.key, bytes: listed.bytes });
+            let more = scanned.at.more;
+            let extra = self.still_held(&scanned.suspects).await;
+            scanned.at.lost += extra.len() as u64;
+            scanned.suspects.extend(extra);
+            let mut report = self.conclude(mode, scanned).await;
+            all.append(&mut report.receipts);
+            if !more || report.held {
+                return Ok(Report { receipts: all, ..report });
             }
-            if page.next.is_some() {
-                pending = last.and_then(|key| groups.remove_entry(&key));
+            // More than one pass remembers: the next one takes the rest, under the same decision.
+            for id in &all {
+                self.wait(*id).await;
             }
-            for (key, stored) in groups {
-                self.compare_one(key, &stored, &mut report, &mut lost).await;
-            }
-            progress(Progress { derivatives: report.derivatives, originals: report.originals, lost: report.lost });
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-        self.originals_known.store(report.originals, Ordering::Relaxed);
-        if mode != Mode::DryRun {
-            self.act(mode, lost, &mut report).await;
-        }
-        Ok(report)
-    }
-
-    async fn compare_one(
-        &self,
-        key: OriginalKey,
-        stored: &[Stored],
-        report: &mut Report,
-        lost: &mut Vec<(OriginalKey, &'static str)>,
-    ) {
-        report.originals += 1;
-        let answer = self.parts.ask.ask(&key).await.answer;
-        if matches!(answer, Answer::Unprovable(_)) {
-            report.unprovable += 1;
-            return;
-        }
-        let goes = plan(&answer, stored);
-        if goes.is_empty() {
-            return;
-        }
-        report.lost += 1;
-        report.orphans += goes.len() as u64;
-        report.orphan_bytes += goes.iter().map(|stored| stored.bytes).sum::<u64>();
-        if report.lost_keys.len() < LOST_NAMED_MAX {
-            report.lost_keys.push(key.to_string());
-        }
-        lost.push((key, reason(&answer)));
-    }
-
-    async fn act(self: &Arc<Self>, mode: Mode, lost: Vec<(OriginalKey, &'static str)>, report: &mut Report) {
-        report.held = mode == Mode::Run && self.is_mass_loss(report.lost, report.originals);
-        for (key, _) in &lost {
-            // Held or not, nothing of what seems lost is served from here on.
-            self.fence(Scope::One(key.clone()).selector(self));
-        }
-        if report.held {
-            let subject = Subject::Everything { source: self.config.source.clone() };
-            if !self.journal().receipts().any(|known| known.state == ReceiptState::Held && known.subject == subject) {
-                let receipt = self.receipt_for(subject, "mass loss", FoundBy::Scan);
-                report.receipts.push(receipt.id);
-                self.hold(receipt).await;
-            }
-            return;
-        }
-        for (key, why) in lost {
-            let scope = Scope::One(key);
-            let fencing = self.fence(scope.selector(self));
-            let Scope::One(key) = &scope else { continue };
-            let mut receipt = self.receipt_for(Subject::Original(self.original(key)), why, FoundBy::Scan);
-            self.note_fence(&mut receipt, &fencing);
-            report.receipts.push(receipt.id);
-            self.carry_out(receipt, &scope, Which::NotCurrent, &fencing).await;
-        }
-        if mode == Mode::Confirm {
-            self.release_held().await;
+            scanned = scan(self, Scanned::default(), progress, true).await?;
         }
     }
 
-    /// What was held has been looked at again and acted on.
-    async fn release_held(self: &Arc<Self>) {
-        let held: Vec<_> =
-            self.journal().receipts().filter(|receipt| receipt.state == ReceiptState::Held).cloned().collect();
-        for mut receipt in held {
-            receipt.state = ReceiptState::Done;
-            receipt.clean_at_ms = Some(self.wall_ms());
-            receipt.done_at_ms = receipt.clean_at_ms;
-            self.record(&receipt, true).await;
+    /// What is held, was not found by the scan because nothing of it is stored, and is still gone.
+    async fn still_held(self: &Arc<Self>, suspects: &[Target]) -> Vec<Target> {
+        let found: HashSet<&OriginalKey> = suspects.iter().map(|target| &target.original.key).collect();
+        let mut held = Vec::new();
+        for task in self.books.ids(|task| task.is_held()).into_iter().filter_map(|id| self.books.get(id)) {
+            if let Targets::Originals(targets) = task.targets {
+                held.extend(targets.into_iter().filter(|target| !found.contains(&target.original.key)));
+            }
         }
+        let answers = self.ask_all(held.iter().map(|target| target.original.key.clone()).collect()).await;
+        let gone = held.into_iter().zip(answers).filter(|(_, answer)| *answer == Answer::Gone);
+        gone.map(|(target, _)| Target { keep: None, ..target }).collect()
+    }
+
+    /// Holds or purges what a scan has found; what was held before is superseded by it.
+    async fn conclude(self: &Arc<Self>, mode: Mode, scanned: Scanned) -> Report {
+        let Scanned { at, suspects, mut report } = scanned;
+        let superseded = self.books.ids(|task| task.is_held());
+        let is_mass_loss = self.config.mass_loss.is_reached(at.lost, report.originals);
+        let now_ms = self.wall_ms();
+        let make = |targets: &[Target]| {
+            let subject = match targets {
+                [only] => Subject::Original(only.original.clone()),
+                _ => Subject::Everything { source: self.config.source.clone() },
+            };
+            let gone = targets.iter().filter(|target| target.keep.is_none()).count();
+            let reason = match gone {
+                0 => "changed",
+                all if all == targets.len() => "gone",
+                _ => "gone or changed",
+            };
+            Task::new(subject, Targets::Originals(targets.to_vec()), reason, FoundBy::Scan, now_ms)
+        };
+        for id in superseded {
+            self.books.update(id, |task| {
+                task.receipt.state = ReceiptState::Done;
+                task.receipt.done_at_ms = Some(now_ms);
+                task.receipt.reason.push_str("; looked at again");
+            });
+        }
+        let tasks: Vec<Task> = suspects.chunks(TARGETS_MAX).map(make).collect();
+        self.books.scan_ended(report.originals);
+        if is_mass_loss && mode == Mode::Run {
+            report.held = true;
+            hold(self, tasks).await;
+            return report;
+        }
+        report.receipts = self.enter(tasks).await;
+        for id in &report.receipts {
+            self.start(*id, None, false);
+        }
+        report
     }
 }

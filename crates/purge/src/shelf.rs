@@ -1,0 +1,253 @@
+//! The stored derivatives as the write story sees them: grouped by original, and deleted by exact name in batches. It can
+//! delete derivatives only: originals are never behind the store it holds.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use afterimage_identity::{OriginalKey, Removed, Revision, Version, escape};
+use afterimage_store::{Error, Listed, Write};
+use afterimage_variant::{derivative_prefix, parse_derivative_key};
+
+use crate::digests::Digests;
+use crate::order::REMOVED_MAX;
+use crate::plan::is_doomed;
+
+/// How many names one listing and one deletion hold.
+const BATCH_MAX: usize = 1_000;
+/// The beginning of every name whose original's key is a digest.
+const DIGESTS: &str = "=.";
+/// How many versions and revisions of one original are told apart.
+const VERSIONS_MAX: usize = 1_000;
+
+/// The derivatives of one original.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Group {
+    /// `None` when it cannot be learnt.
+    pub(crate) key: Option<OriginalKey>,
+    pub(crate) versions: Vec<Version>,
+    pub(crate) revisions: Vec<Revision>,
+    /// The first [`REMOVED_MAX`] of them.
+    pub(crate) first: Vec<(Removed, Option<Version>)>,
+    pub(crate) count: u64,
+    pub(crate) bytes: u64,
+    /// The last name of the group.
+    pub(crate) last: String,
+}
+
+impl Group {
+    fn push(&mut self, listed: &Listed) {
+        let name = parse_derivative_key(&listed.key);
+        if let Some(name) = &name {
+            if self.versions.len() < VERSIONS_MAX && !self.versions.contains(&name.version) {
+                self.versions.push(name.version.clone());
+            }
+            if self.revisions.len() < VERSIONS_MAX && !self.revisions.contains(&name.revision) {
+                self.revisions.push(name.revision.clone());
+            }
+        }
+        if self.first.len() < REMOVED_MAX {
+            let removed = Removed { key: listed.key.clone(), bytes: listed.bytes };
+            self.first.push((removed, name.map(|name| name.version)));
+        }
+        self.count += 1;
+        self.bytes += listed.bytes;
+        self.last.clone_from(&listed.key);
+    }
+
+    /// What goes when the derivatives of `keep` stay, as far as it is named.
+    pub(crate) fn doomed(&self, keep: Option<&Version>) -> Vec<Removed> {
+        let doomed = self.first.iter().filter(|(_, version)| goes(version.as_ref(), keep));
+        doomed.map(|(removed, _)| removed.clone()).collect()
+    }
+}
+
+/// Whether a stored object goes when the derivatives of `keep` stay. What no version can be read from goes only with its
+/// whole original.
+fn goes(version: Option<&Version>, keep: Option<&Version>) -> bool {
+    version.map_or(keep.is_none(), |version| is_doomed(version, keep))
+}
+
+/// What a sweep did.
+#[derive(Debug, Default)]
+pub(crate) struct Swept {
+    pub(crate) removed: Vec<Removed>,
+    pub(crate) count: u64,
+    /// What went wrong last; what could be deleted is deleted all the same.
+    pub(crate) failed: Option<String>,
+}
+
+impl Swept {
+    pub(crate) fn add(&mut self, other: Swept) {
+        let room = REMOVED_MAX.saturating_sub(self.removed.len());
+        self.removed.extend(other.removed.into_iter().take(room));
+        self.count += other.count;
+        self.failed = other.failed.or(self.failed.take());
+    }
+}
+
+/// The stored derivatives.
+pub(crate) struct Shelf {
+    derivatives: Arc<dyn Write>,
+    digests: Digests,
+}
+
+impl Shelf {
+    pub(crate) fn new(derivatives: Arc<dyn Write>) -> Self {
+        Self { derivatives, digests: Digests::default() }
+    }
+
+    /// The derivatives of one original.
+    pub(crate) async fn stored(&self, key: &OriginalKey) -> Result<Group, Error> {
+        let prefix = derivative_prefix(key);
+        let mut group = Group { key: Some(key.clone()), ..Group::default() };
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.derivatives.list(&prefix, after.as_deref(), BATCH_MAX).await?;
+            page.entries.iter().for_each(|listed| group.push(listed));
+            after = page.next;
+            if after.is_none() {
+                return Ok(group);
+            }
+        }
+    }
+
+    /// All derivatives whose name begins with `prefix` and comes after `after`, by original.
+    pub(crate) fn groups(self: &Arc<Self>, prefix: &str, after: Option<String>) -> Groups {
+        let (ahead, unknown) = (VecDeque::new(), 0);
+        Groups { shelf: self.clone(), prefix: prefix.to_owned(), after, ahead, is_listed: false, unknown }
+    }
+
+    /// The derivatives of all originals whose key begins with `prefix`: two listings, because long keys are digests.
+    pub(crate) fn groups_below(self: &Arc<Self>, prefix: &str) -> Vec<Groups> {
+        let escaped = escape(prefix);
+        let plain = (!escaped.is_digest()).then(|| self.groups(escaped.as_str(), None));
+        plain.into_iter().chain([self.groups(DIGESTS, None)]).collect()
+    }
+
+    /// Deletes the derivatives of one original, except those of `keep`.
+    pub(crate) async fn sweep(&self, key: &OriginalKey, keep: Option<&Version>) -> Swept {
+        self.sweep_names(&derivative_prefix(key), |name| {
+            let version = parse_derivative_key(name).map(|name| name.version);
+            goes(version.as_ref(), keep)
+        })
+        .await
+    }
+
+    /// Deletes everything whose name begins with `prefix` and that is a derivative.
+    pub(crate) async fn sweep_derivatives(&self, prefix: &str) -> Swept {
+        self.sweep_names(prefix, |name| parse_derivative_key(name).is_some()).await
+    }
+
+    /// Deletes the derivatives of all originals whose key begins with `prefix`.
+    pub(crate) async fn sweep_below(self: &Arc<Self>, prefix: &str) -> Swept {
+        let escaped = escape(prefix);
+        let mut swept = Swept::default();
+        if !escaped.is_digest() {
+            swept.add(self.sweep_derivatives(escaped.as_str()).await);
+        }
+        let mut groups = self.groups(DIGESTS, None);
+        loop {
+            match groups.next().await {
+                Ok(Some(Group { key: Some(key), .. })) if key.as_str().starts_with(prefix) => {
+                    swept.add(self.sweep(&key, None).await);
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return swept,
+                Err(error) => {
+                    swept.failed = Some(error.to_string());
+                    return swept;
+                }
+            }
+        }
+    }
+
+    async fn sweep_names(&self, prefix: &str, goes: impl Fn(&str) -> bool) -> Swept {
+        let mut swept = Swept::default();
+        let mut after: Option<String> = None;
+        loop {
+            let page = match self.derivatives.list(prefix, after.as_deref(), BATCH_MAX).await {
+                Ok(page) => page,
+                Err(error) => {
+                    swept.failed = Some(error.to_string());
+                    return swept;
+                }
+            };
+            let doomed: Vec<Listed> = page.entries.into_iter().filter(|listed| goes(&listed.key)).collect();
+            // A store may answer with longer pages than were asked for.
+            for batch in doomed.chunks(BATCH_MAX) {
+                swept.add(self.delete(batch).await);
+            }
+            after = page.next;
+            if after.is_none() {
+                return swept;
+            }
+        }
+    }
+
+    async fn delete(&self, batch: &[Listed]) -> Swept {
+        let names: Vec<String> = batch.iter().map(|listed| listed.key.clone()).collect();
+        let results = self.derivatives.delete(&names).await;
+        let mut swept = Swept::default();
+        if results.len() != names.len() {
+            swept.failed = Some(format!("the store answered {} of {} deletions", results.len(), names.len()));
+        }
+        for (listed, result) in batch.iter().zip(results) {
+            match result {
+                // Somebody else may have deleted or evicted it first: gone is what counts, but it is not ours to claim.
+                Ok(false) | Err(Error::NotFound) => {}
+                Ok(true) => {
+                    swept.count += 1;
+                    swept.removed.push(Removed { key: listed.key.clone(), bytes: listed.bytes });
+                }
+                Err(error) => swept.failed = Some(format!("{}: {error}", listed.key)),
+            }
+        }
+        swept
+    }
+}
+
+/// A listing, original by original.
+pub(crate) struct Groups {
+    shelf: Arc<Shelf>,
+    prefix: String,
+    after: Option<String>,
+    ahead: VecDeque<Listed>,
+    is_listed: bool,
+    /// How many names are not derivatives' names.
+    pub(crate) unknown: u64,
+}
+
+impl Groups {
+    async fn peek(&mut self) -> Result<Option<&Listed>, Error> {
+        while self.ahead.is_empty() && !self.is_listed {
+            let page = self.shelf.derivatives.list(&self.prefix, self.after.as_deref(), BATCH_MAX).await?;
+            self.ahead = page.entries.into();
+            self.is_listed = page.next.is_none();
+            self.after = page.next;
+        }
+        Ok(self.ahead.front())
+    }
+
+    /// The next original's derivatives.
+    pub(crate) async fn next(&mut self) -> Result<Option<Group>, Error> {
+        let (name, sample) = loop {
+            let Some(listed) = self.peek().await? else { return Ok(None) };
+            if let Some(name) = parse_derivative_key(&listed.key) {
+                break (name, listed.key.clone());
+            }
+            self.unknown += 1;
+            self.ahead.pop_front();
+        };
+        let start = &sample[..name.escaped_key.len() + "/-/".len()];
+        let mut group = Group { key: name.key, ..Group::default() };
+        while let Some(listed) = self.peek().await?.filter(|listed| listed.key.starts_with(start)).cloned() {
+            group.push(&listed);
+            self.ahead.pop_front();
+        }
+        if group.key.is_none() {
+            let read = &*self.shelf.derivatives;
+            group.key = self.shelf.digests.key(read, &name.escaped_key, &sample).await?;
+        }
+        Ok(Some(group))
+    }
+}

@@ -127,16 +127,17 @@ impl Variant {
                 };
                 let cut = (box_width * shrink, box_height * shrink);
                 let scale = width_scale.max(height_scale);
-                let window = self.window_at(
-                    whole,
-                    (box_width / scale).min(source_width),
-                    (box_height / scale).min(source_height),
-                );
+                // A millionth of a pixel is rounding, not something to cut off or room to search in.
+                let length = |side: f64, source: f64| if side > source - 1e-6 { source } else { side };
+                let (width, height) =
+                    (length(box_width / scale, source_width), length(box_height / scale, source_height));
+                let window = self.window_at(whole, width, height);
                 (window, cut, cut)
             }
         };
+        let movable = window.width < source_width || window.height < source_height;
         let limit = (side_max / frame.0).min(side_max / frame.1).min(1.0);
-        // Ceiling would enlarge by a fraction; where nothing may be enlarged the source's own sides are the bound.
+        // Rounding up would enlarge by a fraction; where nothing may be, the sides of the source are the bound.
         let bound =
             if self.fit.enlarges() { (OUTPUT_SIDE_MAX, OUTPUT_SIDE_MAX) } else { (source.width, source.height) };
         let picture =
@@ -150,11 +151,11 @@ impl Variant {
             left: padding + (frame.width - picture.width) / 2,
             top: padding + (frame.height - picture.height) / 2,
             search: match self.anchor {
-                Anchor::Entropy if self.fit.cuts() => Some(Search::Entropy),
-                Anchor::Edges if self.fit.cuts() => Some(Search::Edges),
+                Anchor::Entropy if movable => Some(Search::Entropy),
+                Anchor::Edges if movable => Some(Search::Edges),
                 _ => None,
             },
-            surround: if self.fit == Fit::Clamp { Surround::Edge } else { Surround::Background },
+            surround: if self.fit == Fit::Clamp && frame != picture { Surround::Edge } else { Surround::Background },
             padding,
         }
     }
@@ -196,7 +197,8 @@ impl Variant {
 /// The nearest whole number of pixels, from 1 to [`OUTPUT_SIDE_MAX`].
 fn pixels(side: f64) -> u32 {
     // A float becomes an integer by saturation, so even an absurd side ends inside the range.
-    (side.round() as u32).clamp(1, OUTPUT_SIDE_MAX)
+    // A half that lost its last bits on the way still rounds up, whichever of two equal formulas it came from.
+    ((side + 1e-6).round() as u32).clamp(1, OUTPUT_SIDE_MAX)
 }
 
 /// Where a span of this length begins on a side, and how long it is there: whole pixels, at least one, inside.

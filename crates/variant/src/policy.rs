@@ -35,7 +35,9 @@ impl Rules {
                         parameter.name
                     )
                 }
-                Policy::Dims { .. } if *name == Name::Dpr && !has_preset || !beside_preset && *name != Name::Dimensions => {
+                Policy::Dims { .. }
+                    if *name == Name::Dpr && !has_preset || !beside_preset && *name != Name::Dimensions =>
+                {
                     format!(
                         "this server allows unsigned requests `d`, auto, fm, q and p, not `{}`: {REMEDY}",
                         parameter.name

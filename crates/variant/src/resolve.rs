@@ -72,6 +72,9 @@ pub fn resolve(rules: &Rules, target: &str, accept: Option<&str>, grant: Grant) 
     } else {
         natural(rules, target, &query, accept, grant)?
     };
+    if grant != Grant::Signed && query.get(Name::Expires).is_some() {
+        resolution.ignored.push(Name::Expires.parameter().name.to_owned());
+    }
     resolution.ignored.splice(0..0, query.unknown.iter().cloned());
     resolution.needs_signature = rules.require_signature && grant == Grant::Public;
     Ok(resolution)

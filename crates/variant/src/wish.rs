@@ -228,8 +228,7 @@ pub(crate) fn overlay(preset: &Query, request: &[(Name, String)]) -> Vec<(Name, 
         }
         pairs
     });
-    let kept = written_out
-        .filter(|(name, _)| !names(*name) && !(squared && matches!(name, Name::Width | Name::Height)));
+    let kept = written_out.filter(|(name, _)| !(names(*name) || squared && matches!(name, Name::Width | Name::Height)));
     kept.chain(request.iter().cloned()).collect()
 }
 

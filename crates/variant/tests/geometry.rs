@@ -89,7 +89,8 @@ fn rects_lie_inside() {
         ("rectp10000xp10000xp1xp1.jpg", (300, 200), (299, 199, 1, 1)),
         ("rectcxcxp1xp1.jpg", (1, 1), (0, 0, 1, 1)),
     ] {
-        let window = Variant::from_name(name).unwrap_or_else(|| panic!("{name}")).rect(Size::new(source.0, source.1)).unwrap();
+        let window =
+            Variant::from_name(name).unwrap_or_else(|| panic!("{name}")).rect(Size::new(source.0, source.1)).unwrap();
         let (x, y, width, height) = expected;
         let expected = Window { x: x.into(), y: y.into(), width: width.into(), height: height.into() };
         assert_eq!(window, expected, "{name}");

@@ -40,6 +40,7 @@ pub(crate) struct Header {
     pub(crate) orientation: u8,
     pub(crate) alpha: bool,
     /// The profile in the file, or one made from `nclx` where that is not sRGB.
+    #[cfg_attr(not(feature = "native"), allow(dead_code))]
     pub(crate) icc: Option<Vec<u8>>,
     // Without native codecs nobody decodes, and only the sizes above are asked for.
     #[cfg_attr(not(feature = "native"), allow(dead_code))]
@@ -105,7 +106,7 @@ fn header_of(bytes: &[u8], container: &Container, limits: &Limits) -> Result<Hea
     }
     let icc = icc.or_else(|| cicp.and_then(Cicp::profile));
     let (width, height) = placement.crop.map_or((colour.width, colour.height), |crop| (crop.width, crop.height));
-    let premultiplied = container.targets(b"prem", primary.id).first().is_some();
+    let premultiplied = !container.targets(b"prem", primary.id).is_empty();
     let has_alpha = alpha.is_some();
     let layout = Layout { colour, alpha, premultiplied, crop: placement.crop, cicp };
     Ok(Header { width, height, orientation: placement.orientation, alpha: has_alpha, icc, layout })

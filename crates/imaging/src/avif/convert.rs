@@ -109,7 +109,7 @@ pub(super) fn luma_row(rgb: impl Iterator<Item = [u8; 3]>, out: &mut [u8]) {
 
 /// Both chroma samples of the sum of `count` RGB pixels, BT.709, full range.
 pub(super) fn chroma(sum: [u32; 3], count: u32) -> (u8, u8) {
-    let [r, g, b] = sum.map(|channel| i64::from(channel));
+    let [r, g, b] = sum.map(i64::from);
     let luma = 13933 * r + 46871 * g + 4732 * b;
     let code = |channel: i64, divisor: f64| {
         let difference = ((channel << 16) - luma) as f64 / (65536.0 * f64::from(count));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use afterimage_control::{Control, Guard, router};
 use afterimage_edge::Door;
 use afterimage_setup::{Locations, Settings, Shape, Sources, Wired, locations, wire};
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::cli::Common;
@@ -74,7 +74,7 @@ pub struct Instance {
 
 /// State that this process opened because nobody else had it.
 struct Here {
-    stop: watch::Sender<bool>,
+    stop: oneshot::Sender<()>,
     purger: JoinHandle<()>,
     _wired: Arc<Wired>,
 }
@@ -101,8 +101,11 @@ impl Instance {
         let wired = wire(&wiring, Arc::new(MachineClock), "a command")
             .map_err(|error| Exit::State(error.to_string()))?;
         let wired = Arc::new(wired);
-        let (stop, stopped) = watch::channel(false);
-        let purger = tokio::spawn(wired.purger.clone().run(stopped));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = wired.purger.clone().run(async move {
+            let _ = stopped.await;
+        });
+        let purger = tokio::spawn(running);
         let control = control(settings, &wired, Door::Public, String::new());
         let client = Client::Here(router(control, Guard::socket()));
         Ok(Self { client, here: Some(Here { stop, purger, _wired: wired }) })
@@ -111,7 +114,7 @@ impl Instance {
     /// Lets what was begun here come to its end, or into the journal.
     pub async fn close(self) {
         if let Some(Here { stop, purger, .. }) = self.here {
-            let _ = stop.send(true);
+            let _ = stop.send(());
             let _ = purger.await;
         }
     }

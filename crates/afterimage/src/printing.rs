@@ -56,18 +56,24 @@ pub fn receipt(receipt: &Receipt) -> String {
 
 /// What a reconciliation found.
 pub fn report(report: &Report) -> String {
+    let bytes: u64 = report.doomed.iter().map(|removed| removed.bytes).sum();
     let mut text = format!(
-        "{} derivatives of {} originals; {} originals gone or changed, {} derivatives to remove ({} bytes)\n",
-        report.derivatives, report.originals, report.lost, report.orphans, report.orphan_bytes
+        "{} derivatives of {} originals ({} bytes): {} originals gone, {} changed; at least {} derivatives ({bytes} bytes) go\n",
+        report.derivatives,
+        report.originals,
+        report.bytes,
+        report.gone,
+        report.changed,
+        report.doomed.len()
     );
-    for key in &report.lost_keys {
-        let _ = writeln!(text, "  {key}");
+    for removed in &report.doomed {
+        let _ = writeln!(text, "  {}", removed.key);
     }
-    if report.unprovable > 0 {
-        let _ = writeln!(text, "{} originals could not be checked; nothing of theirs is removed", report.unprovable);
+    if report.unproven > 0 {
+        let _ = writeln!(text, "{} originals could not be checked; nothing of theirs is removed", report.unproven);
     }
-    if report.foreign > 0 {
-        let _ = writeln!(text, "{} files among the derivatives are none of ours; they are left alone", report.foreign);
+    if report.unknown > 0 {
+        let _ = writeln!(text, "{} files among the derivatives are none of ours; they are left alone", report.unknown);
     }
     if report.held {
         text.push_str("HELD: so much seems gone that nothing is removed; run again with --confirm if it really is\n");

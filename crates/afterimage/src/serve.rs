@@ -124,7 +124,10 @@ async fn run(
     let control = control(&settings, &wired, door, format!("http://{pictures_at}"));
     let token = settings.admin.token.as_ref().map(|token| token.expose());
     let guarded = router(control.clone(), Guard::listener(token, settings.admin.hosts.clone()));
-    let purging = tokio::spawn(wired.purger.clone().run(stopped.clone()));
+    let mut ended = stopped.clone();
+    let purging = tokio::spawn(wired.purger.clone().run(async move {
+        let _ = ended.wait_for(|stop| *stop).await;
+    }));
     let answer = Pictures { edge: wired.edge.clone(), door };
     let serving = [
         tokio::spawn(listen::serve_tcp(pictures, answer, bounds, stopped.clone())),

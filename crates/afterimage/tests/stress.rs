@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use afterimage_edge::{Door, Failure, Job, Load, Pool, PoolConfig, Renderer};
 use afterimage_identity::{BoxFuture, Clock, OriginalKey, Stamp};
-use afterimage_purge::Order;
+use afterimage_purge::{Order, OrderOf};
 use afterimage_setup::{Wiring, watch, wire_with};
 
 /// The real clocks, as the binary has them.
@@ -104,8 +104,10 @@ async fn after_each_fence_no_old_byte_and_after_each_clean_no_old_derivative() {
     let pool = Pool::start(wiring.pool, clock.clone()).expect("threads");
     let wired = wire_with(&wiring, clock, "a test", Arc::new(Slow(pool, AtomicU64::new(0)))).expect("the parts");
     let _watch = watch(&wiring, &wired.purger).expect("a watch");
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let running = tokio::spawn(wired.purger.clone().run(stopped));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(wired.purger.clone().run(async move {
+        let _ = stopped.await;
+    }));
 
     // The oldest round whose bytes may still be answered; raised once its fence is acknowledged.
     let oldest = Arc::new(AtomicU64::new(0));
@@ -161,7 +163,7 @@ async fn after_each_fence_no_old_byte_and_after_each_clean_no_old_derivative() {
                 }
             }
         }
-        let ids = wired.purger.purge(Order::Key(key.clone())).await.expect("a journal");
+        let ids = wired.purger.purge(Order { selector: OrderOf::Key(key.clone()), wait: false }).await.expect("a journal");
         // `purge` returns once the fence is acknowledged: from here on nothing older may begin to be answered.
         oldest.store(round, Ordering::SeqCst);
         let receipt = wired.purger.wait(ids[0]).await.expect("its receipt");
@@ -176,7 +178,7 @@ async fn after_each_fence_no_old_byte_and_after_each_clean_no_old_derivative() {
     for client in asking {
         client.await.expect("no client saw an old byte");
     }
-    let _ = stop.send(true);
+    let _ = stop.send(());
     running.await.expect("the write story ended");
     println!("{rounds} rounds, {} pictures answered", answers.load(Ordering::Relaxed));
     assert!(answers.load(Ordering::Relaxed) > rounds, "the clients hardly saw a picture");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use afterimage_edge::{Door, Edge, Explanation};
 use afterimage_identity::{OriginalKey, Receipt};
-use afterimage_purge::{Mode, Order, Purger, Report};
+use afterimage_purge::{Filter, Mode, Order, OrderOf, Purger, Report};
 use afterimage_store::Read;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
@@ -125,9 +125,10 @@ struct ReceiptsQuery {
     limit: Option<usize>,
 }
 
-async fn receipts(State(control): Shared, Query(query): Query<ReceiptsQuery>) -> Json<Vec<Receipt>> {
+async fn receipts(State(control): Shared, Query(query): Query<ReceiptsQuery>) -> Result<Json<Vec<Receipt>>, Problem> {
+    let key = query.key.as_deref().map(key_of).transpose()?;
     let limit = query.limit.unwrap_or(100).min(RECEIPTS_MAX);
-    Json(control.purger.receipts(query.key.as_deref(), limit))
+    Ok(Json(control.purger.receipts(&Filter { key, limit, ..Filter::default() })))
 }
 
 /// What to purge. Exactly one of `key`, `prefix` and `all`.
@@ -149,19 +150,21 @@ pub struct PurgeRequest {
 }
 
 async fn purge(State(control): Shared, Json(request): Json<PurgeRequest>) -> Result<Json<Vec<Receipt>>, Problem> {
-    let order = match (&request.key, &request.prefix, request.all) {
-        (Some(key), None, false) => Order::Key(OriginalKey::new(key).map_err(|error| Problem::bad(error.to_string()))?),
-        (None, Some(prefix), false) if !prefix.is_empty() => Order::Prefix(prefix.clone()),
-        (None, None, true) => Order::All,
+    let selector = match (&request.key, &request.prefix, request.all) {
+        (Some(key), None, false) => OrderOf::Key(key_of(key)?),
+        (None, Some(prefix), false) if !prefix.is_empty() => OrderOf::Prefix(prefix.clone()),
+        (None, None, true) => OrderOf::All,
         _ => return Err(Problem::bad("say exactly one of key, prefix (not empty) and all")),
     };
+    let order = Order { selector, wait: request.wait };
     let ids = control.purger.purge(order).await.map_err(|error| Problem::ours(error.to_string()))?;
-    let mut receipts = Vec::with_capacity(ids.len());
-    for id in ids {
-        let receipt = if request.wait { control.purger.wait(id).await } else { control.purger.receipt(id) };
-        receipts.extend(receipt);
-    }
-    Ok(Json(receipts))
+    let filter = Filter { limit: RECEIPTS_MAX, ..Filter::default() };
+    let receipts = control.purger.receipts(&filter);
+    Ok(Json(receipts.into_iter().filter(|receipt| ids.contains(&receipt.id)).collect()))
+}
+
+fn key_of(text: &str) -> Result<OriginalKey, Problem> {
+    OriginalKey::new(text).map_err(|error| Problem::bad(format!("`{text}` is not the key of an original: {error}")))
 }
 
 /// What a reconciliation may do.
@@ -185,6 +188,10 @@ async fn reconcile(State(control): Shared, Json(request): Json<ReconcileRequest>
     };
     let progress = |progress: afterimage_purge::Progress| tracing::info!(?progress, "reconciling");
     let report = control.purger.reconcile(mode, &progress).await.map_err(|error| Problem::ours(error.to_string()))?;
+    for id in &report.receipts {
+        // Whoever asked wants to see it done.
+        control.purger.wait(*id).await;
+    }
     Ok(Json(report))
 }
 

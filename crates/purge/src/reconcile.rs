@@ -41,7 +41,7 @@ pub struct Progress {
 }
 
 /// What was found, and what is done about it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Originals with stored derivatives, as far as this pass asked: one that goes on where an earlier process stopped
     /// counts what that one has asked too, but not its other figures.

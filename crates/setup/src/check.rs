@@ -1,47 +1,159 @@
-//! What no single setting can know: rules across settings. Every mistake at once, each with its remedy.
+//! What settings say together: contradictions that no single range can see. Each finding names the setting to change.
 
-use std::path::Path;
+use crate::choice::OnUnprovable;
+use crate::duration::display;
+use crate::mistake::Mistake;
+use crate::table::Settings;
+use crate::value::{Setting, quoted};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
-use crate::{Mistake, Settings};
+/// Shortest token that guards the operator's listener beyond loopback, in bytes.
+const TOKEN_BYTES_MIN: usize = 16;
 
-/// Refuses originals and derivatives that lie in each other: afterimage's own files would become originals, or a deletion
-/// could reach one. Both paths have to be canonical.
-pub fn overlap(originals: &Path, derivatives: &Path) -> Option<Mistake> {
-    let overlaps = originals.starts_with(derivatives) || derivatives.starts_with(originals);
-    overlaps.then(|| {
-        let value = Some(format!("\"{}\"", derivatives.display()));
-        let remedy = format!("overlaps the originals in {}; choose a directory beside them", originals.display());
-        Mistake::new("derivatives.directory", value, remedy)
-    })
+/// Every contradiction.
+pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
+    let mut found = crate::rules::mistakes(settings);
+    listeners(settings, &mut found);
+    times(settings, &mut found);
+    sizes(settings, &mut found);
+    headers(settings, &mut found);
+    if let (Some(originals), Some(derivatives)) = (&settings.source.directory, &settings.derivatives.directory) {
+        found.extend(overlap(&lexical(originals), &lexical(derivatives)));
+    }
+    found
 }
 
-/// Every mistake across settings.
-pub(crate) fn check(settings: &Settings) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
-    let mut wrong = |key: &str, value: String, remedy: &str| mistakes.push(Mistake::new(key, Some(value), remedy));
-    let admin = &settings.admin;
-    if !admin.listen.ip().is_loopback() && admin.token.is_none() {
-        wrong("admin.listen", format!("\"{}\"", admin.listen), "not loopback, so set admin.token (`afterimage keygen` makes one)");
+fn listeners(settings: &Settings, found: &mut Vec<Mistake>) {
+    let (server, admin) = (settings.server.listen, settings.admin.listen);
+    if settings.policy.open && !server.ip().is_loopback() {
+        let remedy = format!("lifts the ladder for everybody who reaches {server}; set server.listen to 127.0.0.1:{}", server.port());
+        found.push(Mistake::new("policy.open", Some("true".into()), remedy));
     }
-    if settings.server.listen == admin.listen && admin.listen.port() != 0 {
-        wrong("admin.listen", format!("\"{}\"", admin.listen), "the same as server.listen; choose another port");
+    if server == admin && server.port() != 0 {
+        let remedy = format!("is server.listen too; give the operator's listener a port of its own, such as {}", next_port(admin));
+        found.push(Mistake::new("admin.listen", Some(quoted(&admin.to_string())), remedy));
     }
-    let policy = &settings.policy;
-    if policy.open && !settings.server.listen.ip().is_loopback() {
-        wrong("policy.open", "true".into(), "lifts the ladder, so it is for loopback only; listen on 127.0.0.1");
+    match &settings.admin.token {
+        None if !admin.ip().is_loopback() => {
+            let remedy = format!(
+                "not on loopback, so set admin.token (`afterimage keygen` makes one), or listen on 127.0.0.1:{}",
+                admin.port()
+            );
+            found.push(Mistake::new("admin.listen", Some(quoted(&admin.to_string())), remedy));
+        }
+        Some(token) if token.expose().len() < TOKEN_BYTES_MIN => {
+            let remedy = format!("shorter than {TOKEN_BYTES_MIN} bytes; make one with `afterimage keygen`");
+            found.push(Mistake::new("admin.token", None, remedy));
+        }
+        _ => {}
     }
-    if settings.signing.required && settings.signing.keys.0.is_empty() {
-        wrong("signing.required", "true".into(), "there is no key to sign with; add [[signing.keys]] (`afterimage keygen` makes a secret)");
+    for host in &settings.admin.hosts {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if !host.bytes().all(fits) {
+            let remedy = "each is a host name without scheme, port or path, such as \"images.example.com\"";
+            found.push(Mistake::new("admin.hosts", Some(quoted(host)), remedy));
+        }
+    }
+}
+
+fn next_port(address: std::net::SocketAddr) -> std::net::SocketAddr {
+    std::net::SocketAddr::new(address.ip(), address.port().checked_add(1).unwrap_or(8081))
+}
+
+fn times(settings: &Settings, found: &mut Vec<Mistake>) {
+    let mut at_least = |key: &str, value: Duration, least_key: &str, least: Duration, why: &str| {
+        if value < least {
+            let remedy = format!("less than {least_key} ({}); {why}", display(least));
+            found.push(Mistake::new(key, Some(quoted(&display(value))), remedy));
+        }
+    };
+    let render = settings.render.timeout;
+    at_least("purge.fill_timeout", settings.purge.fill_timeout, "render.timeout", render, "a fill holds a whole render, so give it more");
+    at_least("server.request_timeout", settings.server.request_timeout, "render.timeout", render, "a request waits for a render, so give it more");
+    if let OnUnprovable::ServeStale(age) = settings.source.on_unprovable {
+        at_least("source.on_unprovable", age, "source.window", settings.source.window, "within the window nothing is asked, so give it more");
     }
     if settings.http.browser_age > settings.http.shared_age && !settings.http.shared_age.is_zero() {
-        wrong(
-            "http.browser_age",
-            format!("\"{}\"", crate::duration::display(settings.http.browser_age)),
-            "longer than http.shared_age; browsers cannot be purged, so give them the shorter time",
-        );
+        let remedy = "more than http.shared_age; browsers cannot be purged, so give them the shorter time";
+        found.push(Mistake::new("http.browser_age", Some(quoted(&display(settings.http.browser_age))), remedy));
     }
-    mistakes.extend(crate::rules::mistakes(settings));
-    mistakes
+    let whole = [
+        ("http.browser_age", settings.http.browser_age),
+        ("http.shared_age", settings.http.shared_age),
+        ("http.error_age", settings.http.error_age),
+        ("http.pending_age", settings.http.pending_age),
+        ("http.cors_max_age", settings.http.cors_max_age),
+    ];
+    for (key, age) in whole.into_iter().filter(|(_, age)| age.subsec_nanos() != 0) {
+        found.push(Mistake::new(key, Some(quoted(&display(age))), "HTTP counts whole seconds; write a whole number of them"));
+    }
+}
+
+fn sizes(settings: &Settings, found: &mut Vec<Mistake>) {
+    let (cache, render, limits) = (&settings.cache, &settings.render, &settings.limits);
+    if cache.item_bytes_max > cache.memory_bytes_max {
+        let remedy = format!("more than cache.memory_bytes_max ({}); make it less", cache.memory_bytes_max);
+        found.push(Mistake::new("cache.item_bytes_max", Some(quoted(&cache.item_bytes_max.text())), remedy));
+    }
+    if limits.source_bytes_max > render.memory_bytes_max {
+        let remedy = format!("less than limits.source_bytes_max ({}); such an original could never be made smaller", limits.source_bytes_max);
+        found.push(Mistake::new("render.memory_bytes_max", Some(quoted(&render.memory_bytes_max.text())), remedy));
+    }
+}
+
+fn headers(settings: &Settings, found: &mut Vec<Mistake>) {
+    for (key, origins) in
+        [("http.cors_origins", &settings.http.cors_origins), ("http.timing_allow_origin", &settings.http.timing_allow_origin)]
+    {
+        if origins.len() > 1 && origins.iter().any(|origin| origin == "*") {
+            found.push(Mistake::new(key, None, "\"*\" already allows every origin; keep it alone, or leave it out"));
+        }
+        for origin in origins.iter().filter(|origin| *origin != "*" && !is_origin(origin)) {
+            let remedy = "not an origin; write scheme and host without path, such as \"https://example.com\"";
+            found.push(Mistake::new(key, Some(quoted(origin)), remedy));
+        }
+    }
+}
+
+/// The serialised form of an origin that browsers send (RFC 6454, section 6.1): lower case, no path, no trailing slash.
+fn is_origin(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']');
+    rest.is_some_and(|host| !host.is_empty() && host.bytes().all(fits))
+}
+
+/// Refuses derivatives inside originals and originals inside derivatives.
+///
+/// Afterimage deletes in one of them and must never do so in the other. Give it canonical paths (see
+/// [`canonical_path`](crate::canonical_path)): through a symbolic link two names can be one folder.
+pub fn overlap(originals: &Path, derivatives: &Path) -> Option<Mistake> {
+    let how = if originals == derivatives {
+        "is the folder of originals"
+    } else if derivatives.starts_with(originals) {
+        "lies inside the originals"
+    } else if originals.starts_with(derivatives) {
+        "contains the originals"
+    } else {
+        return None;
+    };
+    let remedy = format!("{how} ({}); choose a folder apart from them, or leave it out for the default", originals.display());
+    Some(Mistake::new("derivatives.directory", Some(quoted(&derivatives.to_string_lossy())), remedy))
+}
+
+/// `path` without `.` and with `..` taken back, as far as text alone can say.
+fn lexical(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(plain.components().next_back(), Some(Component::Normal(_))) => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -49,15 +161,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn directories_in_each_other_are_refused() {
-        for (originals, derivatives, refused) in [
-            ("/p", "/p", true),
-            ("/p", "/p/cache", true),
-            ("/p/in", "/p", true),
-            ("/p", "/pq", false),
-            ("/a/p", "/a/q", false),
+    fn folders_apart_pass_and_nested_ones_do_not() {
+        for (originals, derivatives, how) in [
+            ("/p", "/p", Some("is the folder")),
+            ("/p", "/p/.cache", Some("lies inside")),
+            ("/p/a", "/p", Some("contains")),
+            ("/p", "/pictures", None),
+            ("/p/a", "/p/b", None),
         ] {
-            assert_eq!(overlap(Path::new(originals), Path::new(derivatives)).is_some(), refused, "{originals} {derivatives}");
+            let found = overlap(Path::new(originals), Path::new(derivatives));
+            match how {
+                Some(how) => assert!(found.unwrap().remedy.starts_with(how), "{originals} {derivatives}"),
+                None => assert_eq!(found, None, "{originals} {derivatives}"),
+            }
+        }
+        assert_eq!(lexical(Path::new("./a/../b/./c")), Path::new("b/c"));
+        assert_eq!(lexical(Path::new("../a")), Path::new("../a"));
+    }
+
+    #[test]
+    fn origins() {
+        for (text, yes) in [
+            ("https://example.com", true),
+            ("http://localhost:3000", true),
+            ("https://[::1]:8080", true),
+            ("https://example.com/", false),
+            ("example.com", false),
+            ("https://", false),
+            ("https://Example.com", false),
+            ("https://a\r\nb", false),
+        ] {
+            assert_eq!(is_origin(text), yes, "{text:?}");
         }
     }
 }

@@ -123,12 +123,14 @@ impl Settings {
             },
             purge: afterimage_purge::Config {
                 source: self.source.name.clone(),
-                state_directory: locations.state.clone(),
-                fill_time_max: self.purge.fill_timeout,
-                mass_loss_percent: self.purge.mass_loss_percent,
-                mass_loss_count: self.purge.mass_loss_count,
-                reconcile_interval: self.purge.reconcile_interval,
+                state_dir: locations.state.clone(),
+                fill_ms_max: milliseconds(self.purge.fill_timeout),
+                mass_loss: afterimage_purge::MassLoss {
+                    percent: u8::try_from(self.purge.mass_loss_percent).unwrap_or(100),
+                    count: self.purge.mass_loss_count,
+                },
                 receipts_max: self.receipts.kept_max,
+                scan_every_ms: Some(milliseconds(self.purge.reconcile_interval)).filter(|every| *every > 0),
                 ..Default::default()
             },
             watch: afterimage_events::Config {

@@ -195,22 +195,22 @@ macro_rules! settings {
                 name: concat!(stringify!($group), ".", stringify!($field)),
                 kind: $kind,
                 default: $default,
-                help: concat!($($help),+),
+                help: concat!($($help),+).trim_ascii(),
                 reload: Reload::$reload,
             },)+)+
             $(Definition {
                 name: stringify!($table),
                 kind: $table_kind,
                 default: "",
-                help: concat!($($table_help),+),
+                help: concat!($($table_help),+).trim_ascii(),
                 reload: Reload::$table_reload,
             },)*
         ];
 
         /// What each group of settings is about, in the order of the reference page.
         pub const GROUPS: &[(&str, &str)] = &[
-            $((stringify!($group), concat!($($about),+)),)+
-            $((stringify!($table), concat!($($table_help),+)),)*
+            $((stringify!($group), concat!($($about),+).trim_ascii()),)+
+            $((stringify!($table), concat!($($table_help),+).trim_ascii()),)*
         ];
 
         impl Settings {

@@ -1,10 +1,11 @@
-//! The promise in force, in words: what deletion means in the shape that is configured.
+//! The promise in words: what a deleted picture can still do under these settings, and what may be asked for. It states
+//! bounds that other parts keep; it must never state one that no setting or protocol backs.
 
-use std::fmt::Write as _;
-
-use crate::choice::{OnUnprovable, PolicyKind};
+use crate::choice::{OnUnprovable, OriginalsMode, PolicyKind, Trust};
 use crate::duration::display;
-use crate::Settings;
+use crate::table::Settings;
+use std::fmt::Write as _;
+use std::time::Duration;
 
 /// What the promise needs to know beside the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,43 +16,179 @@ pub struct Shape {
     pub open: bool,
 }
 
-/// The promise, a line a bound.
+/// The promise in force, as lines for a terminal. Printed at start and by `check-config`.
 pub fn promise(settings: &Settings, shape: Shape) -> String {
     let mut text = String::new();
-    let mut line = |name: &str, words: String| {
-        let _ = writeln!(text, "  {name:<12} {words}");
+    text.push_str("When an original is deleted or replaced, the old picture\n");
+    let mut line = |place: &str, words: String| {
+        let _ = writeln!(text, "  {place:<24}{words}");
     };
-    let window = display(settings.source.window);
-    line("this edge", format!("serves nothing older than {window} after its original was deleted or replaced"));
-    if let OnUnprovable::ServeStale(stale) = settings.source.on_unprovable {
-        line("", format!("WEAKENED: when the source cannot be asked, up to {} more", display(stale)));
+    line("from this server", window(settings));
+    line("from its disk", disk(settings));
+    line("from a browser", beyond(settings.http.browser_age, "http.browser_age", "no purge reaches a browser"));
+    line("from a CDN in front", beyond(settings.http.shared_age, "http.shared_age", "sooner where the CDN is purged too"));
+    line("if nobody can tell", unprovable(settings));
+    text.push_str("What may be asked for\n");
+    let mut line = |place: &str, words: String| {
+        let _ = writeln!(text, "  {place:<24}{words}");
+    };
+    line("without a signature", unsigned(settings, shape));
+    if settings.server.trust == Trust::Canonical {
+        line("by canonical path", "anything within the limits: server.trust says that only your CDN can reach it".into());
     }
-    line("browsers", format!("keep what they have for {} more (http.browser_age)", display(settings.http.browser_age)));
-    line(
-        "a CDN",
-        format!("in front keeps it for up to {} unless it is purged by Cache-Tag (http.shared_age)", display(settings.http.shared_age)),
-    );
+    line("bare originals", bare(settings));
+    line("with a signature", signed(settings));
+    line("within the limits", limits(settings));
+    text
+}
+
+fn window(settings: &Settings) -> String {
+    let window = settings.source.window;
+    if window.is_zero() {
+        return "is never served again: the source is asked on every hit (source.window 0s)".into();
+    }
+    format!("is not served later than {} after, even if every event is lost (source.window)", display(window))
+}
+
+fn disk(settings: &Settings) -> String {
+    let fill = display(settings.purge.fill_timeout);
+    let interval = settings.purge.reconcile_interval;
+    if interval.is_zero() {
+        return format!("is gone once its event is handled, at most {fill} later; a lost event waits for `afterimage reconcile`");
+    }
+    format!(
+        "is gone once its event is handled, at most {fill} later; if it was lost, after at most {} and one scan (purge.reconcile_interval)",
+        display(interval)
+    )
+}
+
+fn beyond(age: Duration, key: &str, why: &str) -> String {
+    if age.is_zero() {
+        return format!("is asked for again each time ({key} 0s)");
+    }
+    format!("may stay {} longer ({key}): {why}", display(age))
+}
+
+fn unprovable(settings: &Settings) -> String {
+    match settings.source.on_unprovable {
+        OnUnprovable::Refuse => "is answered with 503 once the window is over (source.on_unprovable)".into(),
+        OnUnprovable::ServeStale(age) => format!(
+            "MAY BE SERVED for {} while the source cannot be asked (source.on_unprovable); 503 after that",
+            display(age)
+        ),
+    }
+}
+
+fn unsigned(settings: &Settings, shape: Shape) -> String {
+    if shape.open {
+        return "anything within the limits (policy.open): for experiments, the number of variants is not bounded".into();
+    }
+    if settings.signing.required {
+        return "nothing (signing.required)".into();
+    }
     let policy = &settings.policy;
     let sizes = match policy.kind {
-        _ if shape.open => "any size within limits: the ladder is lifted (--open)".to_owned(),
-        PolicyKind::Ladder => format!(
-            "{} widths from {} to {}, {} ratios, {} qualities; at most {} variants of one original",
-            policy.ladder.len(),
-            policy.ladder.first().copied().unwrap_or_default(),
-            policy.ladder.last().copied().unwrap_or_default(),
-            policy.ratios.len(),
-            policy.qualities.len(),
-            shape.variants_max
-        ),
-        PolicyKind::Dims => format!("squares of {:?}; at most {} variants of one original", policy.dims, shape.variants_max),
+        PolicyKind::Ladder => {
+            let ends = policy.ladder.first().zip(policy.ladder.last());
+            let (least, most) = ends.map_or((0, 0), |(least, most)| (*least, *most));
+            format!("{} sizes from {least} to {most}, {} ratios, {} qualities", policy.ladder.len(), policy.ratios.len(), policy.qualities.len())
+        }
+        PolicyKind::Dims => {
+            let squares: Vec<String> = policy.dims.iter().map(|side| format!("{side}x{side}")).collect();
+            squares.join(" ")
+        }
     };
-    line("unsigned", sizes);
-    line(
-        "bounds",
-        format!(
-            "{} of memory for the cache, {} for renders, {} of disk for derivatives",
-            settings.cache.memory_bytes_max, settings.render.memory_bytes_max, settings.derivatives.bytes_max
-        ),
-    );
-    text
+    let presets = match settings.presets.len() {
+        0 => String::new(),
+        1 => ", 1 preset".into(),
+        count => format!(", {count} presets"),
+    };
+    format!("{sizes}{presets}: at most {} variants of one original", grouped(shape.variants_max))
+}
+
+fn bare(settings: &Settings) -> String {
+    let mode = match settings.originals.mode {
+        OriginalsMode::Sanitised => "without GPS and personal metadata, not re-encoded",
+        OriginalsMode::AsIs => "AS THEY ARE, with whatever metadata they carry",
+        OriginalsMode::Deny => "not served",
+    };
+    let svg = if settings.originals.svg { "; SVG files too, sandboxed" } else { "" };
+    format!("{mode} (originals.mode){svg}")
+}
+
+fn signed(settings: &Settings) -> String {
+    match settings.signing.keys.0.len() {
+        0 => "nothing: there is no key (signing.keys)".into(),
+        1 => "anything within the limits; 1 key verifies".into(),
+        keys => format!("anything within the limits; {keys} keys verify, the first one signs"),
+    }
+}
+
+fn limits(settings: &Settings) -> String {
+    let limits = &settings.limits;
+    format!(
+        "originals to {} and {} pixels; pictures to {} a side and {} pixels",
+        limits.source_bytes_max,
+        grouped(limits.pixels_max),
+        grouped(limits.output_side_max.into()),
+        grouped(limits.output_pixels_max)
+    )
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::Sources;
+
+    fn with(settings: &[(&str, &str)]) -> String {
+        let settings = Settings::load(&Sources::overriding(settings)).unwrap();
+        promise(&settings, Shape { variants_max: 12_345, open: settings.policy.open })
+    }
+
+    #[test]
+    fn the_default_promise_names_window_ages_and_number_of_variants() {
+        let text = with(&[]);
+        for words in ["later than 1s after", "may stay 1m longer", "may stay 1d longer", "32 sizes from 16 to 3840", "answered with 503", "at most 12,345 variants"] {
+            assert!(text.contains(words), "{words} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn weaker_settings_print_a_weaker_promise() {
+        for (settings, words) in [
+            (&[("source.window", "0")][..], "never served again"),
+            (&[("source.on_unprovable", "1h")], "MAY BE SERVED for 1h"),
+            (&[("purge.reconcile_interval", "0")], "waits for `afterimage reconcile`"),
+            (&[("http.browser_age", "0")], "asked for again each time"),
+            (&[("policy.open", "true")], "not bounded"),
+            (&[("signing.required", "true"), ("signing.keys", "a 0123456789abcdef")], "nothing (signing.required)"),
+            (&[("originals.mode", "as-is")], "AS THEY ARE"),
+            (&[("server.trust", "canonical")], "by canonical path"),
+            (&[("policy.kind", "dims")], "100x100 200x200 300x300 400x400"),
+            (&[("presets.thumb", "w=200")], "1 preset:"),
+        ] {
+            let text = with(settings);
+            assert!(text.contains(words), "{words} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn digits_are_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
 }

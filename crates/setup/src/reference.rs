@@ -1,82 +1,138 @@
-//! The reference page and the annotated example, both from the one table.
+//! The two pages that come from the table of settings: the reference page and the annotated example file. A test compares
+//! both with what is in the repository; `cargo run -p afterimage-xtask -- reference` writes them.
 
-use std::fmt::Write as _;
-
-use crate::define::{Definition, Kind};
+use crate::define::{Definition, Kind, Reload};
 use crate::table::{DEFINITIONS, GROUPS};
 use crate::value::quoted;
-use crate::Reload;
+use std::fmt::Write as _;
+
+/// Widest line of the example file, in characters.
+const LINE_CHARS_MAX: usize = 110;
+
+fn of_group(group: &str) -> impl Iterator<Item = &'static Definition> {
+    DEFINITIONS.iter().filter(move |definition| definition.group() == group)
+}
 
 /// `docs/reference/settings.md`.
 pub fn reference_page() -> String {
-    let mut page = String::from(
-        "# Settings\n\nMade from the definitions in `crates/setup/src/table.rs`; `cargo run -p xtask -- reference` writes it.\n\n\
-         A later place wins: this file's default, the configuration file (TOML), the environment, the command line\n\
-         (`--set NAME=VALUE`). Secrets can also be read from a file: `NAME_file`, or the variable with `_FILE`.\n\
-         A reload (SIGHUP) takes new values of settings marked *live*; the others need a restart.\n",
-    );
+    let mut page = String::from(PAGE_HEAD);
     for (group, about) in GROUPS {
-        let _ = write!(page, "\n## {group}\n\n{}\n\n", about.trim());
-        page.push_str("| name | default | takes | what it does |\n|---|---|---|---|\n");
-        for definition in members(group) {
-            let live = if definition.reload == Reload::Live { " *live*" } else { "" };
-            let default = if definition.default.is_empty() { "–".to_owned() } else { format!("`{}`", definition.default) };
-            let _ = writeln!(
-                page,
-                "| `{}`<br>`{}` | {default} | {} | {}{live} |",
-                definition.name,
-                definition.environment(),
-                definition.kind.describe(),
-                definition.help.trim()
-            );
+        let _ = writeln!(page, "\n## {group}\n\n{about}\n");
+        page.push_str("| setting | default | takes | what it does |\n|---|---|---|---|\n");
+        for definition in of_group(group) {
+            let default = match definition.default {
+                "" => "unset".into(),
+                default => format!("`{default}`"),
+            };
+            let reload = if definition.reload == Reload::Restart { " *Needs a restart.*" } else { "" };
+            let takes = definition.kind.describe();
+            let _ = writeln!(page, "| `{}` | {default} | {takes} | {}{reload} |", definition.name, definition.help);
         }
     }
     page
 }
 
-/// `afterimage.toml`: every setting at its default, as a comment where it has none.
+const PAGE_HEAD: &str = "\
+# Settings
+
+*This page is made from the table in `crates/setup/src/table.rs` by `cargo run -p afterimage-xtask -- reference`; change it there.*
+
+A setting is written in the configuration file, in the environment, or on the command line; the later one wins:
+
+| where | how |
+|---|---|
+| file (`--config FILE`, TOML) | `[cache]` and below it `memory_bytes_max = \"512MiB\"` |
+| environment | `AFTERIMAGE_CACHE_MEMORY_BYTES_MAX=512MiB` |
+| command line | `--set cache.memory_bytes_max=512MiB` |
+
+- Lists are `[320, 640]` in the file and `320, 640` elsewhere. Presets are a table in the file and `thumb=w=200&h=200; hero=w=1600` elsewhere.
+- Secrets have a second form that reads them from a file: `admin.token_file`, `AFTERIMAGE_ADMIN_TOKEN_FILE`. Signing keys are tables in
+  the file (`name`, `scheme`, `secret` or `secret_file`), and lines of `NAME SCHEME SECRET` elsewhere.
+- Sizes need a unit (`B KiB MiB GiB TiB`, or `kB MB GB TB` for powers of ten), durations too (`ms s m h d`).
+- A relative path in the file starts at the file's own folder.
+- Unknown names, values out of range and settings that contradict each other are reported all at once, each with its remedy; nothing
+  is served until they are gone. `afterimage check-config` does the same without serving.
+- SIGHUP reads everything again. A configuration with a mistake changes nothing.
+";
+
+/// `afterimage.toml`: every setting at its default, annotated.
 pub fn example_toml() -> String {
-    let mut text = String::from(
-        "# Every setting of afterimage at its default. Remove what you do not change.\n\
-         # Names, ranges and reload rules: docs/reference/settings.md\n",
-    );
+    let mut text = String::from(EXAMPLE_HEAD);
     for (group, about) in GROUPS {
-        if members(group).all(|definition| definition.name == *group) {
-            let _ = write!(text, "\n# {}\n[{group}]\n# thumb = \"w=200&h=200&fit=crop\"\n", about.trim());
-            continue;
-        }
-        let _ = write!(text, "\n# {}\n[{group}]\n", about.trim());
-        for definition in members(group) {
-            let key = definition.name.rsplit('.').next().unwrap_or(definition.name);
-            let _ = writeln!(text, "# {}", definition.help.trim());
-            match default(definition) {
-                Some(value) => {
-                    let _ = writeln!(text, "{key} = {value}");
-                }
-                None => {
-                    let _ = writeln!(text, "# {key} =   ({})", definition.kind.describe());
-                }
+        let _ = writeln!(text, "\n\n# {about}\n[{group}]");
+        for definition in of_group(group) {
+            if definition.name != *group {
+                text.push('\n');
+                comment(&mut text, &format!("{} ({})", definition.help, definition.kind.describe()));
+            }
+            match definition.kind {
+                Kind::Presets => text.push_str("# thumb = \"w=200&h=200&fit=crop\"\n"),
+                Kind::SigningKeys => text.push_str(EXAMPLE_KEY),
+                kind => text.push_str(&line(definition, kind)),
             }
         }
     }
     text
 }
 
-fn members(group: &str) -> impl Iterator<Item = &'static Definition> {
-    DEFINITIONS.iter().filter(move |definition| definition.group() == group)
+const EXAMPLE_HEAD: &str = "\
+# Every setting of afterimage, at its default. Copy what you change; leave the rest out.
+# Made by `cargo run -p afterimage-xtask -- reference`. See docs/reference/settings.md for environment and command line.
+";
+
+const EXAMPLE_KEY: &str = "\
+# [[signing.keys]]
+# name = \"2026-11\"
+# scheme = \"hmac-sha256\"            # or \"imgix-md5\" for imgix's client libraries
+# secret_file = \"/run/secrets/afterimage-signing-2026-11\"
+";
+
+fn comment(text: &mut String, words: &str) {
+    let mut line = String::from("#");
+    for word in words.split(' ') {
+        if line.len() + 1 + word.len() > LINE_CHARS_MAX {
+            text.push_str(&line);
+            text.push('\n');
+            line = String::from("#");
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    text.push_str(&line);
+    text.push('\n');
 }
 
-/// The default as TOML writes it; `None` where there is none.
-fn default(definition: &Definition) -> Option<String> {
-    let text = definition.default;
-    let entries = || text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-    Some(match definition.kind {
-        Kind::Integers { .. } => format!("[{}]", entries().collect::<Vec<_>>().join(", ")),
-        Kind::Ratios | Kind::Texts => format!("[{}]", entries().map(quoted).collect::<Vec<_>>().join(", ")),
-        _ if text.is_empty() => return None,
-        Kind::Integer { .. } | Kind::Bool => text.to_owned(),
-        _ => quoted(text),
-    })
+/// One setting as TOML; commented out where it is unset.
+fn line(definition: &Definition, kind: Kind) -> String {
+    let name = definition.name.rsplit('.').next().unwrap_or(definition.name);
+    let list = || definition.default.split(", ").filter(|entry| !entry.is_empty());
+    match kind {
+        Kind::Secret => format!("# {name}_file = \"/run/secrets/afterimage-{name}\"\n"),
+        Kind::Path if definition.default.is_empty() => format!("# {name} = \"/path/to/{name}\"\n"),
+        Kind::Bool | Kind::Integer { .. } => format!("{name} = {}\n", definition.default),
+        Kind::Integers { .. } => array(name, list().map(str::to_owned).collect()),
+        Kind::Ratios | Kind::Texts => array(name, list().map(quoted).collect()),
+        _ => format!("{name} = {}\n", quoted(definition.default)),
+    }
+}
+
+fn array(name: &str, entries: Vec<String>) -> String {
+    let one_line = format!("{name} = [{}]\n", entries.join(", "));
+    if one_line.len() <= LINE_CHARS_MAX {
+        return one_line;
+    }
+    let mut text = format!("{name} = [\n");
+    let mut line = String::from("   ");
+    for entry in entries {
+        if line.len() + 2 + entry.len() > LINE_CHARS_MAX {
+            text.push_str(&line);
+            text.push('\n');
+            line = String::from("   ");
+        }
+        let _ = write!(line, " {entry},");
+    }
+    let _ = write!(text, "{line}\n]\n");
+    text
 }
 
 #[cfg(test)]
@@ -84,26 +140,37 @@ mod tests {
     use super::*;
     use crate::{Settings, Sources};
 
-    #[test]
-    fn the_example_reads_back_as_the_defaults() {
-        let load = |file: Option<String>| {
-            let sources = Sources {
-                file: file.map(|text| ("afterimage.toml".into(), text)),
-                environment: Default::default(),
-                overrides: Vec::new(),
-                read_secret: &|_| Err(std::io::ErrorKind::NotFound.into()),
-            };
-            Settings::load(&sources).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
-        };
-        assert_eq!(load(Some(example_toml())), load(None));
+    fn load(text: String) -> Settings {
+        let sources = Sources { file: Some(("afterimage.toml".into(), text)), ..Sources::default() };
+        Settings::load(&sources).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
     }
 
     #[test]
-    fn the_page_names_every_setting() {
-        let page = reference_page();
+    fn the_example_reads_as_the_defaults_and_names_every_setting() {
+        assert_eq!(load(example_toml()), Settings::default());
         for definition in DEFINITIONS {
-            assert!(page.contains(&format!("`{}`", definition.name)), "{}", definition.name);
+            let key = definition.name.rsplit('.').next().unwrap_or(definition.name);
+            assert!(example_toml().contains(key), "{}", definition.name);
+            assert!(reference_page().contains(&format!("`{}`", definition.name)), "{}", definition.name);
         }
+    }
+
+    #[test]
+    fn what_the_example_comments_out_reads_too() {
+        let uncommented = |line: &str| match line.strip_prefix("# ") {
+            Some("secret_file = \"/run/secrets/afterimage-signing-2026-11\"") => "secret = \"0123456789abcdef\"\n".to_owned(),
+            Some(setting) if setting.starts_with("[[") => format!("{setting}\n"),
+            // A help line has words before any equals sign.
+            Some(setting) if setting.split(" = ").next().is_some_and(|key| !key.contains(' ')) && !setting.contains("_file = ") => {
+                format!("{setting}\n")
+            }
+            _ => format!("{line}\n"),
+        };
+        let text: String = example_toml().lines().map(uncommented).collect();
+        let settings = load(text);
+        assert_eq!(settings.presets["thumb"], "w=200&h=200&fit=crop");
+        assert_eq!(settings.signing.keys.0.len(), 1);
+        assert!(settings.http.fallback_picture.is_some());
     }
 
     #[test]
@@ -111,7 +178,7 @@ mod tests {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for (path, text) in [("docs/reference/settings.md", reference_page()), ("afterimage.toml", example_toml())] {
             let kept = std::fs::read_to_string(root.join(path)).unwrap_or_default();
-            assert!(kept == text, "{path} is not current: run `cargo run -p xtask -- reference`");
+            assert!(kept == text, "{path} is not current: run `cargo run -p afterimage-xtask -- reference`");
         }
     }
 }

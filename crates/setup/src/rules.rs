@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_published_policy_is_the_default_of_dims() {
-        let settings = Settings::load(Sources::overriding(&[("policy.kind", "dims")])).unwrap();
+        let settings = Settings::load(&Sources::overriding(&[("policy.kind", "dims")])).unwrap();
         assert_eq!(settings.rules().policy, variant::Policy::dims());
     }
 
@@ -128,7 +128,7 @@ mod tests {
             ("presets.thumb", "w=-3", "presets.thumb = \"w=-3\""),
             ("signing.required", "true", "signing.required = true: add a key"),
         ] {
-            let mistakes = Settings::load(Sources::overriding(&[(key, value)])).unwrap_err();
+            let mistakes = Settings::load(&Sources::overriding(&[(key, value)])).unwrap_err();
             assert!(mistakes.iter().any(|mistake| mistake.to_string().contains(remedy)), "{key}: {mistakes:?}");
         }
     }

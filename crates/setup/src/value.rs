@@ -93,6 +93,9 @@ impl Setting for std::path::PathBuf {
         match raw {
             Raw::Text(text) if text.is_empty() => Err("empty; name a path".into()),
             Raw::Text(text) if text.contains('\0') => Err("no path may contain a NUL byte".into()),
+            Raw::Text(text) if text == "~" || text.starts_with("~/") => {
+                Err("`~` is not expanded here; write the whole path".into())
+            }
             Raw::Text(text) => Ok(text.into()),
             _ => Err("not a path; write it in quotes".into()),
         }

@@ -7,7 +7,7 @@ use afterimage_cache::Cache;
 use afterimage_edge::{Edge, Pool, PoolConfig, Renderer};
 use afterimage_events::Watch;
 use afterimage_identity::{Clock, Fence, Notice};
-use afterimage_purge::{Held, Purger, StateLock};
+use afterimage_purge::{Purger, StateLock};
 use afterimage_store::{Asker, Derivatives, Originals, Read, Write};
 
 /// Every part's own settings, and the places they work in.
@@ -43,20 +43,15 @@ pub struct Wired {
     pub purger: Arc<Purger>,
     /// The originals.
     pub originals: Arc<dyn Read>,
-    /// Held as long as the state is in use.
-    pub lock: StateLock,
 }
 
 /// The parts cannot be joined.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
-    /// Another process holds the state.
-    #[error(transparent)]
-    Held(#[from] Held),
     /// A directory cannot be opened.
     #[error(transparent)]
     Store(#[from] afterimage_store::Error),
-    /// The journal cannot be opened.
+    /// Another process holds the state, or the journal cannot be opened.
     #[error(transparent)]
     Purge(#[from] afterimage_purge::Error),
     /// The render threads cannot be started.
@@ -86,7 +81,7 @@ pub fn wire_with(
     about: &str,
     renderer: Arc<dyn Renderer>,
 ) -> Result<Wired, WireError> {
-    let lock = StateLock::take(&wiring.state_directory, about)?;
+    let lock = StateLock::acquire(&wiring.state_directory, &*clock, Some(about.to_owned()))?;
     let originals = Originals::open(&wiring.originals_directory, wiring.originals.clone(), clock.clone())?;
     let originals: Arc<dyn Read> = Arc::new(originals);
     let derivatives: Arc<dyn Write> =
@@ -94,15 +89,16 @@ pub fn wire_with(
     let ask = Arc::new(Asker::new(originals.clone(), clock.clone()));
     let cache = Cache::new(wiring.cache.clone());
     let fence: Arc<dyn Fence> = Arc::new(cache.clone());
-    let purge = afterimage_purge::Config { state_directory: wiring.state_directory.clone(), ..wiring.purge.clone() };
+    let purge = afterimage_purge::Config { state_dir: wiring.state_directory.clone(), ..wiring.purge.clone() };
     let parts = afterimage_purge::Parts {
         fences: vec![fence],
         derivatives: derivatives.clone(),
+        originals: originals.clone(),
         ask: ask.clone(),
         invalidators: Vec::new(),
         clock: clock.clone(),
     };
-    let purger = Purger::open(purge, parts)?;
+    let purger = Purger::open_locked(purge, parts, lock)?;
     let parts = afterimage_edge::Parts {
         originals: originals.clone(),
         derivatives,
@@ -112,7 +108,7 @@ pub fn wire_with(
         notice: purger.clone(),
         clock,
     };
-    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, lock })
+    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals })
 }
 
 /// Watches the originals and tells the write story. It has to be alive before the first request: what happens earlier is

@@ -56,6 +56,9 @@ impl Query {
 
 /// `application/x-www-form-urlencoded`: `+` is a space, `%XX` a byte, the whole UTF-8.
 fn form_decode(text: &str) -> Option<String> {
+    if !text.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Some(text.to_owned());
+    }
     let mut bytes = Vec::with_capacity(text.len());
     percent_decode(&text.replace('+', " "), &mut bytes).ok()?;
     String::from_utf8(bytes).ok()

@@ -38,7 +38,7 @@ impl Policy {
 }
 
 /// What the operator allows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Sides in pixels that unsigned requests may have, ascending.
     pub ladder: Vec<u32>,

@@ -63,7 +63,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The path that names this original in a URL: what [`Target::key`] reads back, encoded so that any client sends it as it is.
+/// The path that names this original in a URL: what [`crate::resolve`] reads back, encoded so that any client sends it as it is.
 pub fn natural_path(key: &OriginalKey) -> String {
     let mut path = String::with_capacity(key.as_str().len() + 1);
     path.push('/');

@@ -1,6 +1,6 @@
 //! The write story's front: takes events and wishes, keeps the work going, and answers what was done.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -68,6 +68,8 @@ pub struct Purger {
     losses: Mutex<Losses>,
     recent: Mutex<HashMap<OriginalKey, (Stamp, Answer)>>,
     running: Mutex<JoinSet<()>>,
+    /// The purges being carried out: none is twice at a time.
+    driven: Mutex<HashSet<u64>>,
     _lock: StateLock,
 }
 
@@ -114,6 +116,7 @@ impl Purger {
             losses: Mutex::new(Losses::new(window)),
             recent: Mutex::default(),
             running: Mutex::default(),
+            driven: Mutex::default(),
             _lock: lock,
         }))
     }
@@ -302,8 +305,16 @@ impl Purger {
         }
     }
 
+    /// Carries out a purge, unless somebody is at it already.
     pub(crate) fn start(self: &Arc<Self>, id: u64, raises: Option<Raises>, resumed: bool) {
-        self.spawn(drive(self.clone(), id, raises, resumed));
+        if !locked(&self.driven).insert(id) {
+            return;
+        }
+        let driven = Driven(self.clone(), id);
+        self.spawn(async move {
+            drive(driven.0.clone(), id, raises, resumed).await;
+            drop(driven);
+        });
     }
 
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
@@ -339,6 +350,15 @@ impl Purger {
     pub(crate) fn is_repeated(&self, key: &OriginalKey, answer: &Answer, window: Duration) -> bool {
         let now = self.parts.clock.now();
         locked(&self.recent).get(key).is_some_and(|(at, earlier)| earlier == answer && now.since(*at) < window)
+    }
+}
+
+/// A purge is being carried out while this lives, which ends with its task however that ends.
+struct Driven(Arc<Purger>, u64);
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        locked(&self.0.driven).remove(&self.1);
     }
 }
 

@@ -1,0 +1,163 @@
+//! Whatever the order of uploads, deletions, renders and crashes, and whatever becomes of the events (lost, doubled,
+//! late, wrong): once the last event or scan has been dealt with, nothing old is stored or cached.
+
+mod world;
+
+use std::time::Duration;
+
+use afterimage_identity::{FoundBy, Happened, Notice, ReceiptState, Version};
+use afterimage_purge::{MassLoss, Mode, Order, OrderOf};
+use afterimage_store::Read;
+use proptest::prelude::*;
+use world::{Running, World, event, original};
+
+const KEYS: [&str; 4] = ["a.jpg", "p/a.jpg", "p/b c.jpg", "p.jpg"];
+
+#[derive(Clone, Debug)]
+enum Act {
+    Upload(usize, u8),
+    Remove(usize),
+    /// An event about a key, true or not, on time or not.
+    Hear(usize, Happened, FoundBy),
+    HearFolder,
+    /// A render begins: it reads what is there now.
+    Begin(usize),
+    /// The oldest render ends: it stores what it read, and caches it unless a fence overtook it.
+    End,
+    Scan,
+    Ask(usize),
+    Crash,
+    Wait(u64),
+    /// The next so many deletions fail.
+    Fail(u64),
+}
+
+fn acts() -> impl Strategy<Value = Act> {
+    let key = 0..KEYS.len();
+    let happened = prop_oneof![Just(Happened::Created), Just(Happened::Changed), Just(Happened::Removed)];
+    let found_by = prop_oneof![Just(FoundBy::Event), Just(FoundBy::Event), Just(FoundBy::Read)];
+    prop_oneof![
+        4 => (key.clone(), 0..3u8).prop_map(|(key, content)| Act::Upload(key, content)),
+        3 => key.clone().prop_map(Act::Remove),
+        6 => (key.clone(), happened, found_by).prop_map(|(key, happened, found_by)| Act::Hear(key, happened, found_by)),
+        1 => Just(Act::HearFolder),
+        6 => key.clone().prop_map(Act::Begin),
+        6 => Just(Act::End),
+        1 => Just(Act::Scan),
+        1 => key.prop_map(Act::Ask),
+        1 => Just(Act::Crash),
+        3 => (0..300u64).prop_map(Act::Wait),
+        1 => (1..3u64).prop_map(Act::Fail),
+    ]
+}
+
+/// What a render in progress has read.
+type Reading = std::collections::VecDeque<(usize, String)>;
+
+async fn content(world: &World, key: &str) -> Option<String> {
+    let object = world.originals.get(key, u64::MAX).await.ok()?;
+    Some(String::from_utf8(object.body.to_vec()).unwrap())
+}
+
+async fn end(world: &World, read: &mut Reading) {
+    let (Some((path, original, free)), Some((key, content))) = (world.edge.end_fill(), read.pop_front()) else {
+        return;
+    };
+    world.derive(KEYS[key], &content, "r1").await;
+    if free {
+        world.edge.cache(&path, &original, &Version::of_content(content.as_bytes()));
+    }
+}
+
+async fn act(world: &World, running: Running, read: &mut Reading, act: Act) -> Running {
+    use std::sync::atomic::Ordering;
+    match act {
+        Act::Upload(key, content) => drop(world.upload(KEYS[key], &content.to_string()).await),
+        Act::Remove(key) => world.remove(KEYS[key]).await,
+        Act::Hear(key, happened, found_by) => running.purger.notice(event(KEYS[key], happened, found_by)),
+        Act::HearFolder => {
+            let subject = afterimage_identity::Subject::Folder { source: original("x").source, prefix: "p/".into() };
+            running
+                .purger
+                .notice(afterimage_identity::Event { subject, ..event("x", Happened::Removed, FoundBy::Event) });
+        }
+        Act::Begin(key) => {
+            if let Some(content) = content(world, KEYS[key]).await {
+                world.edge.begin_fill(&format!("/{key}"), &original(KEYS[key]));
+                read.push_back((key, content));
+            }
+        }
+        Act::End => end(world, read).await,
+        Act::Scan => drop(running.purger.reconcile(Mode::Run, &|_| {}).await.unwrap()),
+        Act::Ask(key) => {
+            let selector = OrderOf::Key(original(KEYS[key]).key);
+            running.purger.purge(Order { selector, wait: false }).await.unwrap();
+        }
+        Act::Crash => {
+            running.die().await;
+            world.edge.die();
+            read.clear();
+            return world.run();
+        }
+        Act::Wait(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+        Act::Fail(times) => world.derivatives.deletes_fail.store(times, Ordering::SeqCst),
+    }
+    running
+}
+
+/// What is stored or cached and not of the version that is there.
+async fn old(world: &World) -> Vec<String> {
+    let mut old = Vec::new();
+    for name in world.stored().await {
+        let derivative = afterimage_variant::parse_derivative_key(&name).unwrap();
+        let current = world.originals.stat(derivative.key.unwrap().as_str()).await.map(|stat| stat.version).ok();
+        if current != Some(derivative.version) {
+            old.push(name);
+        }
+    }
+    let cached = world.edge.cached.lock().unwrap().clone();
+    for (path, (original, version)) in cached {
+        if world.originals.stat(original.key.as_str()).await.map(|stat| stat.version).ok() != Some(version) {
+            old.push(format!("cached {path}"));
+        }
+    }
+    old
+}
+
+async fn story(acts: Vec<Act>, ends_with_scan: bool) -> Result<(), TestCaseError> {
+    let mut world = World::new(&["cdn"]);
+    world.config.mass_loss = MassLoss { percent: 100, count: 1_000 };
+    let mut running = world.run();
+    let mut read = Reading::new();
+    for next in acts {
+        running = act(&world, running, &mut read, next).await;
+    }
+    while !read.is_empty() {
+        end(&world, &mut read).await;
+    }
+    if ends_with_scan {
+        running.purger.reconcile(Mode::Run, &|_| {}).await.unwrap();
+    } else {
+        for key in KEYS {
+            running.purger.notice(event(key, Happened::Removed, FoundBy::Event));
+        }
+    }
+    running.purger.settle().await;
+    prop_assert_eq!(old(&world).await, Vec::<String>::new());
+    for receipt in running.receipts() {
+        prop_assert_eq!(receipt.state, ReceiptState::Done);
+        let times = [receipt.fenced_at_ms, receipt.clean_at_ms, receipt.done_at_ms];
+        prop_assert!(times.iter().all(Option::is_some) && times.is_sorted(), "{:?}", receipt);
+    }
+    running.die().await;
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if std::env::var_os("AFTERIMAGE_LONG").is_some() { 20_000 } else { 300 }))]
+    #[test]
+    fn nothing_old_is_left(acts in prop::collection::vec(acts(), 1..60), ends_with_scan in any::<bool>()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(story(acts, ends_with_scan))?;
+    }
+}

@@ -39,8 +39,9 @@ impl Client {
             let words = String::from_utf8_lossy(&answer).trim().to_owned();
             return Err(if status.is_client_error() { Exit::Refused(words) } else { Exit::Failed(words) });
         }
-        serde_json::from_slice(&answer)
-            .map_err(|error| Exit::Failed(format!("the server's answer is not understood: {error}; is it another version?")))
+        serde_json::from_slice(&answer).map_err(|error| {
+            Exit::Failed(format!("the server's answer is not understood: {error}; is it another version?"))
+        })
     }
 
     async fn send(&self, method: Method, path: &str, body: String) -> Result<(StatusCode, Bytes), Exit> {

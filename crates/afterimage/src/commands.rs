@@ -52,8 +52,7 @@ pub fn receipts(common: &Common, key: Option<&str>, limit: usize, json: bool) ->
     let limit = limit.to_string();
     let mut fields = vec![("limit", limit.as_str())];
     fields.extend(key.map(|key| ("key", key)));
-    let receipts: Vec<Receipt> =
-        call(common, Method::GET, &format!("/api/receipts?{}", form(&fields)), String::new())?;
+    let receipts: Vec<Receipt> = call(common, Method::GET, &format!("/api/receipts?{}", form(&fields)), String::new())?;
     print(json, &receipts, || match receipts.as_slice() {
         [] => "nothing was purged yet\n".to_owned(),
         receipts => receipts.iter().map(printing::receipt).collect(),

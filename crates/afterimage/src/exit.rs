@@ -33,8 +33,11 @@ impl Exit {
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Failed(words) | Self::Usage(words) | Self::Configuration(words) | Self::State(words) | Self::Refused(words)) =
-            self;
+        let (Self::Failed(words)
+        | Self::Usage(words)
+        | Self::Configuration(words)
+        | Self::State(words)
+        | Self::Refused(words)) = self;
         f.write_str(words)
     }
 }

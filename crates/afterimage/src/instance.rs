@@ -17,7 +17,9 @@ use crate::exit::Exit;
 
 /// The environment as text; what is not UTF-8 is no setting of ours.
 pub fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// Reads all settings; flags that stand for settings come in as overrides.
@@ -98,8 +100,8 @@ impl Instance {
         let wiring = settings
             .wiring(directory, locations, &|path| std::fs::read(path))
             .map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
-        let wired = wire(&wiring, Arc::new(MachineClock), "a command")
-            .map_err(|error| Exit::State(error.to_string()))?;
+        let wired =
+            wire(&wiring, Arc::new(MachineClock), "a command").map_err(|error| Exit::State(error.to_string()))?;
         let wired = Arc::new(wired);
         let (stop, stopped) = oneshot::channel::<()>();
         let running = wired.purger.clone().run(async move {
@@ -158,10 +160,16 @@ async fn only_socket() -> Result<PathBuf, Exit> {
 fn sockets() -> Vec<PathBuf> {
     let environment = environment();
     let entries = |directory: Option<PathBuf>| {
-        directory.and_then(|directory| std::fs::read_dir(directory).ok()).into_iter().flatten().flatten().map(|entry| entry.path())
+        directory
+            .and_then(|directory| std::fs::read_dir(directory).ok())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
     };
     let home = environment.get("HOME").map(PathBuf::from);
-    let state = environment.get("XDG_STATE_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".local/state")));
+    let state =
+        environment.get("XDG_STATE_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".local/state")));
     let runtime = entries(environment.get("XDG_RUNTIME_DIR").map(PathBuf::from)).filter(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         name.starts_with("afterimage-") && name.ends_with(".sock")

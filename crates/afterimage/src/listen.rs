@@ -40,9 +40,9 @@ pub trait Answer: Clone + Send + Sync + 'static {
 /// # Errors
 /// In words, with the address and what to do.
 pub async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, String> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}; choose another with --{setting} or free the port"))
+    TcpListener::bind(address).await.map_err(|error| {
+        format!("cannot listen on {address}: {error}; choose another with --{setting} or free the port")
+    })
 }
 
 /// Serves a TCP listener until `stop` turns true, then drains.

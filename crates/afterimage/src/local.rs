@@ -40,7 +40,14 @@ pub fn render(common: &Common, input: &Path, output: &Path, parameters: &[String
         std::io::stdout().write_all(&made.bytes).map_err(failed)
     } else {
         std::fs::write(output, &made.bytes).map_err(|error| failed(format!("{}: {error}", output.display())))?;
-        eprintln!("{}: {} {}x{}, {} bytes", output.display(), made.media_type, made.width, made.height, made.bytes.len());
+        eprintln!(
+            "{}: {} {}x{}, {} bytes",
+            output.display(),
+            made.media_type,
+            made.width,
+            made.height,
+            made.bytes.len()
+        );
         Ok(())
     }
 }
@@ -52,7 +59,8 @@ pub fn sign(common: &Common, url: &str, key: Option<&str>, expires_in_s: Option<
         Some(name) => keys.iter().find(|key| key.name == name),
         None => keys.first(),
     };
-    let key = key.ok_or_else(|| Exit::Configuration("there is no such signing key; add [[signing.keys]]".to_owned()))?;
+    let key =
+        key.ok_or_else(|| Exit::Configuration("there is no such signing key; add [[signing.keys]]".to_owned()))?;
     let (origin, mut target) = match url.split_once("://") {
         Some((scheme, rest)) => {
             let host = rest.split(['/', '?']).next().unwrap_or_default();
@@ -67,7 +75,8 @@ pub fn sign(common: &Common, url: &str, key: Option<&str>, expires_in_s: Option<
     }
     let signed = variant::sign(key, &target);
     // What is signed here has to be accepted there: unknown names are refused in signed URLs.
-    variant::resolve(&settings.rules(), &signed, None, Grant::Signed).map_err(|refusal| Exit::Usage(refusal.to_string()))?;
+    variant::resolve(&settings.rules(), &signed, None, Grant::Signed)
+        .map_err(|refusal| Exit::Usage(refusal.to_string()))?;
     println!("{origin}{signed}");
     Ok(())
 }

@@ -105,8 +105,10 @@ async fn run(
     let watch = watch(&wiring, &wired.purger).map_err(|error| Exit::Failed(error.to_string()))?;
     let pictures = listen::bind(settings.server.listen, "listen").await.map_err(Exit::Failed)?;
     let admin = listen::bind(settings.admin.listen, "admin").await.map_err(Exit::Failed)?;
-    let socket = socket(&locations.socket).map_err(|error| Exit::State(format!("{}: {error}", locations.socket.display())))?;
-    let address = |listener: &tokio::net::TcpListener| listener.local_addr().map_err(|error| Exit::Failed(error.to_string()));
+    let socket =
+        socket(&locations.socket).map_err(|error| Exit::State(format!("{}: {error}", locations.socket.display())))?;
+    let address =
+        |listener: &tokio::net::TcpListener| listener.local_addr().map_err(|error| Exit::Failed(error.to_string()));
     let (pictures_at, admin_at) = (address(&pictures)?, address(&admin)?);
 
     let (stop, stopped) = watching::channel(false);
@@ -217,7 +219,9 @@ async fn greet(
 async fn example(settings: &Settings, wired: &Wired, pictures: SocketAddr) -> Option<String> {
     let page = wired.originals.list("", None, 50).await.ok()?;
     for listed in page.entries {
-        let Ok(object) = wired.originals.get(&listed.key, settings.limits.source_bytes_max.get()).await else { continue };
+        let Ok(object) = wired.originals.get(&listed.key, settings.limits.source_bytes_max.get()).await else {
+            continue;
+        };
         let Ok(probe) = afterimage_imaging::probe(&object.body, &settings.imaging().limits) else { continue };
         let key = OriginalKey::new(&listed.key).ok()?;
         let base = format!("http://{pictures}");

@@ -37,7 +37,9 @@ fn gone_everywhere(server: &Server) {
         let output = server.run(&["receipts", "--json"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        text.contains("fenced_at_ms") && text.contains("\"removed_count\": 3") && !text.contains("\"clean_at_ms\": null")
+        text.contains("fenced_at_ms")
+            && text.contains("\"removed_count\": 3")
+            && !text.contains("\"clean_at_ms\": null")
     });
 }
 
@@ -119,7 +121,8 @@ fn what_changed_while_the_server_was_down_is_never_served() {
     let server = Server::start(BINARY, &["museum.jpg", "flower.jpg"], &[]);
     warm(&server);
     let old = server.get(SIZES[2]).body;
-    let server = server.restart(true, &[], |originals| fs::write(originals.join("museum.jpg"), picture("flower.jpg")).unwrap());
+    let server =
+        server.restart(true, &[], |originals| fs::write(originals.join("museum.jpg"), picture("flower.jpg")).unwrap());
     let answer = server.get(SIZES[2]);
     assert_eq!(answer.status, 200);
     assert_ne!(answer.body, old);

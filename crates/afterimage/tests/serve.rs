@@ -98,7 +98,11 @@ fn auto_format_gets_webp_first_and_avif_when_it_is_there() {
     let first = ask();
     assert_eq!(first.status, 200);
     let kind = size_of(&first.body).expect("a picture").0;
-    assert!(kind == "webp" && first.header("cache-status").contains("avif-pending") || kind == "avif", "{:?}", first.headers);
+    assert!(
+        kind == "webp" && first.header("cache-status").contains("avif-pending") || kind == "avif",
+        "{:?}",
+        first.headers
+    );
     let begun = std::time::Instant::now();
     while size_of(&ask().body) != Some(("avif", 400, 300)) {
         assert!(begun.elapsed() < Duration::from_secs(30), "the AVIF never came");

@@ -51,7 +51,11 @@ impl Guard {
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         // `[::1]` has colons of its own; a port comes after the bracket.
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) => name,
+        Some((name, port))
+            if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
+        {
+            name
+        }
         _ => host,
     }
 }
@@ -90,7 +94,9 @@ mod tests {
     #[test]
     fn loopback_and_listed_hosts_are_known() {
         let guard = Guard::listener(None, vec!["images.example".into()]);
-        for good in ["localhost", "localhost:8081", "127.0.0.1:8081", "[::1]:8081", "[::1]", "127.9.9.9", "IMAGES.example:1"] {
+        for good in
+            ["localhost", "localhost:8081", "127.0.0.1:8081", "[::1]:8081", "[::1]", "127.9.9.9", "IMAGES.example:1"]
+        {
             assert!(guard.knows_host(Some(good)), "{good}");
         }
         for bad in ["evil.example", "localhost.evil.example:8081", "10.0.0.1:8081", "", "127.0.0.1.evil.example"] {
@@ -104,7 +110,8 @@ mod tests {
     fn only_the_token_opens() {
         let guard = Guard::listener(Some("secret"), Vec::new());
         assert!(guard.knows_token(Some("Bearer secret")));
-        for bad in [None, Some("secret"), Some("Bearer"), Some("Bearer "), Some("Bearer secre"), Some("Bearer secret2")] {
+        for bad in [None, Some("secret"), Some("Bearer"), Some("Bearer "), Some("Bearer secre"), Some("Bearer secret2")]
+        {
             assert!(!guard.knows_token(bad), "{bad:?}");
         }
         assert!(Guard::listener(None, Vec::new()).knows_token(None));

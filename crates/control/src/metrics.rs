@@ -39,8 +39,12 @@ impl Sample {
 impl Collector for Sample {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
         let none = ConstCounter::new(0u64);
-        let mut answers =
-            encoder.encode_descriptor("answers", "Answers, by the reason that Cache-Status names", None, none.metric_type())?;
+        let mut answers = encoder.encode_descriptor(
+            "answers",
+            "Answers, by the reason that Cache-Status names",
+            None,
+            none.metric_type(),
+        )?;
         for (reason, count) in &self.edge.answers {
             ConstCounter::new(*count).encode(answers.encode_family(&[("reason", reason.word())])?)?;
         }
@@ -64,7 +68,11 @@ impl Collector for Sample {
             ("fills_under_way", "Fills under way, their storing included", self.cache.fills),
             ("renders_running", "Renders running", self.renders.running as u64),
             ("renders_waiting", "Renders waiting", self.renders.waiting as u64),
-            ("render_bytes_in_flight", "Bytes that running renders were predicted to need", self.renders.bytes_in_flight),
+            (
+                "render_bytes_in_flight",
+                "Bytes that running renders were predicted to need",
+                self.renders.bytes_in_flight,
+            ),
             ("purges_open", "Purges not finished", self.purges.open),
             ("purges_held", "Purges that wait for a person", self.purges.held),
         ];
@@ -84,7 +92,8 @@ mod tests {
     #[test]
     fn every_reason_has_its_counter() {
         let edge = Snapshot { answers: vec![(Reason::Memory, 7)], body_bytes: 9, ..Snapshot::default() };
-        let sample = Sample { edge, cache: Usage::default(), renders: Load::default(), purges: Purges { open: 1, held: 2 } };
+        let sample =
+            Sample { edge, cache: Usage::default(), renders: Load::default(), purges: Purges { open: 1, held: 2 } };
         let text = sample.text();
         assert!(text.contains("afterimage_answers_total{reason=\"memory\"} 7"), "{text}");
         assert!(text.contains("afterimage_body_bytes_total 9"), "{text}");

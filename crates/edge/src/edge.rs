@@ -54,7 +54,17 @@ impl Edge {
     pub fn new(config: Config, parts: Parts) -> Arc<Self> {
         let Parts { originals, derivatives, ask, cache, renderer, notice, clock } = parts;
         let live = ArcSwap::from_pointee(Live::new(config));
-        Arc::new(Self { originals, derivatives, ask, cache, renderer, notice, clock, live, metrics: Metrics::default() })
+        Arc::new(Self {
+            originals,
+            derivatives,
+            ask,
+            cache,
+            renderer,
+            notice,
+            clock,
+            live,
+            metrics: Metrics::default(),
+        })
     }
 
     /// Puts other settings in force for every request that arrives from now on. When they change the bytes of derivatives,
@@ -164,11 +174,7 @@ impl Edge {
             (Answer::Present(_), Settled::Erased) => Happened::Changed,
             _ => return,
         };
-        self.notice.notice(Event {
-            subject: Subject::Original(original.clone()),
-            happened,
-            found_by: FoundBy::Read,
-        });
+        self.notice.notice(Event { subject: Subject::Original(original.clone()), happened, found_by: FoundBy::Read });
     }
 }
 

@@ -46,8 +46,9 @@ impl Edge {
     pub async fn explain(self: &Arc<Self>, door: Door, target: &str, accept: Option<&str>) -> Explanation {
         let live = self.live.load_full();
         let mut explanation = Explanation::of(target);
-        let resolved = grant(&live, door, target, self.clock.wall())
-            .and_then(|(grant, _)| resolve(&live.config.rules, target, accept, grant).map(|resolution| (grant, resolution)));
+        let resolved = grant(&live, door, target, self.clock.wall()).and_then(|(grant, _)| {
+            resolve(&live.config.rules, target, accept, grant).map(|resolution| (grant, resolution))
+        });
         let (grant, resolution) = match resolved {
             Ok(resolved) => resolved,
             Err(refusal) => return explanation.refused(Failure::Refused(refusal)),

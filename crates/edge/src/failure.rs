@@ -61,7 +61,8 @@ impl Failure {
     pub(crate) fn verdict(&self) -> Verdict {
         use StatusCode as S;
         let row = |status, reason, title| Verdict { status, reason, title, cacheable: true, retry_after_s: None };
-        let passing = |status, reason, title, retry| Verdict { status, reason, title, cacheable: false, retry_after_s: retry };
+        let passing =
+            |status, reason, title, retry| Verdict { status, reason, title, cacheable: false, retry_after_s: retry };
         match self {
             Self::Refused(refusal) => match refusal.kind {
                 RefusalKind::BadRequest => row(S::BAD_REQUEST, Reason::BadRequest, "The URL cannot be understood"),
@@ -86,8 +87,12 @@ impl Failure {
                 passing(S::SERVICE_UNAVAILABLE, Reason::Unsettled, "The original is still being written", Some(2))
             }
             Self::Died => passing(S::INTERNAL_SERVER_ERROR, Reason::RendererDied, "The renderer died", None),
-            Self::Timeout => passing(S::SERVICE_UNAVAILABLE, Reason::RenderTimeout, "The render took too long", Some(10)),
-            Self::QueueFull => passing(S::SERVICE_UNAVAILABLE, Reason::QueueFull, "Too many renders are waiting", Some(2)),
+            Self::Timeout => {
+                passing(S::SERVICE_UNAVAILABLE, Reason::RenderTimeout, "The render took too long", Some(10))
+            }
+            Self::QueueFull => {
+                passing(S::SERVICE_UNAVAILABLE, Reason::QueueFull, "Too many renders are waiting", Some(2))
+            }
         }
     }
 

@@ -129,7 +129,11 @@ pub(crate) async fn store(edge: &Edge, live: &Live, asked: &Authorised, made: &M
         return;
     }
     if let Err(why) = take_back(edge, &key).await {
-        tracing::error!(key, why, "a derivative of a changed original could not be taken back; the write story is told");
+        tracing::error!(
+            key,
+            why,
+            "a derivative of a changed original could not be taken back; the write story is told"
+        );
     }
     edge.notice.notice(Event {
         subject: Subject::Original(asked.original.clone()),

@@ -3,9 +3,7 @@
 use std::time::SystemTime;
 
 use http::HeaderMap;
-use http::header::{
-    HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
-};
+use http::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
 
 /// What the conditions of a request say of a representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +26,13 @@ pub(crate) enum Decision {
 }
 
 /// Decides for GET and HEAD of a representation that exists. `etag` is strong and quoted.
-pub(crate) fn decide(headers: &HeaderMap, is_get: bool, etag: &str, modified: Option<SystemTime>, bytes: u64) -> Decision {
+pub(crate) fn decide(
+    headers: &HeaderMap,
+    is_get: bool,
+    etag: &str,
+    modified: Option<SystemTime>,
+    bytes: u64,
+) -> Decision {
     if headers.is_empty() {
         return Decision::Full;
     }

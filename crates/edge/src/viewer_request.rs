@@ -10,8 +10,8 @@ use afterimage_variant::{
 use http::header::{ACCEPT, HeaderMap};
 use http::{Method, request};
 
-use crate::config::{Door, Live, OriginalsMode};
 use crate::Failure;
+use crate::config::{Door, Live, OriginalsMode};
 
 /// A request that policy and signature allow. Only [`enter`] makes one, and every later stage wants one.
 pub(crate) struct Authorised {
@@ -110,14 +110,20 @@ fn authorise(
 pub(crate) fn permit(live: &Live, grant: Grant, resolution: &Resolution) -> Result<(), Refusal> {
     let refuse = |kind, help: &str| Err(Refusal { kind, parameter: None, value: None, help: help.into() });
     if resolution.needs_signature {
-        return refuse(RefusalKind::Forbidden, "this server answers signed URLs only: sign it with `afterimage sign URL`");
+        return refuse(
+            RefusalKind::Forbidden,
+            "this server answers signed URLs only: sign it with `afterimage sign URL`",
+        );
     }
     if resolution.key.is_hidden() {
         return refuse(RefusalKind::NotFound, "names that begin with a dot are never served");
     }
     let bare = matches!(resolution.wanted, Wanted::Original);
     if bare && live.config.originals == OriginalsMode::Deny && grant == Grant::Public {
-        return refuse(RefusalKind::Forbidden, "originals are not served without parameters here: ask for a size, or sign");
+        return refuse(
+            RefusalKind::Forbidden,
+            "originals are not served without parameters here: ask for a size, or sign",
+        );
     }
     Ok(())
 }

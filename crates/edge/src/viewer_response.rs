@@ -98,7 +98,8 @@ struct Answer<'a> {
 
 impl Answer<'_> {
     fn picture(&self, picture: &Picture) -> (Response<Bytes>, Reason) {
-        let reason = if self.served.pending { Reason::AvifPending } else { self.served.from.unwrap_or(picture.made_by) };
+        let reason =
+            if self.served.pending { Reason::AvifPending } else { self.served.from.unwrap_or(picture.made_by) };
         let etag = picture.etag.to_str().unwrap_or_default();
         let decision = decide(
             &self.request.headers,
@@ -171,7 +172,14 @@ impl Answer<'_> {
             Reason::Rendered | Reason::Sanitised => "fwd=miss; stored",
             _ => "fwd=miss",
         };
-        status_and_timing(self.live, headers, &format!("{forwarded}; detail={reason}"), Some(&self.asked.path), reason, self.took);
+        status_and_timing(
+            self.live,
+            headers,
+            &format!("{forwarded}; detail={reason}"),
+            Some(&self.asked.path),
+            reason,
+            self.took,
+        );
     }
 }
 
@@ -275,7 +283,14 @@ fn allow_origin(live: &Live, request: &request::Parts, headers: &mut HeaderMap) 
 }
 
 /// `Cache-Status` (RFC 9211) and `Server-Timing`.
-fn status_and_timing(live: &Live, headers: &mut HeaderMap, status: &str, path: Option<&str>, reason: Reason, took: Duration) {
+fn status_and_timing(
+    live: &Live,
+    headers: &mut HeaderMap,
+    status: &str,
+    path: Option<&str>,
+    reason: Reason,
+    took: Duration,
+) {
     let key = match path {
         // A canonical path has nothing that would have to be escaped in a quoted string.
         Some(path) if live.config.show_cache_key => format!("; key=\"{path}\""),

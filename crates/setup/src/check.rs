@@ -27,11 +27,17 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
 fn listeners(settings: &Settings, found: &mut Vec<Mistake>) {
     let (server, admin) = (settings.server.listen, settings.admin.listen);
     if settings.policy.open && !server.ip().is_loopback() {
-        let remedy = format!("lifts the ladder for everybody who reaches {server}; set server.listen to 127.0.0.1:{}", server.port());
+        let remedy = format!(
+            "lifts the ladder for everybody who reaches {server}; set server.listen to 127.0.0.1:{}",
+            server.port()
+        );
         found.push(Mistake::new("policy.open", Some("true".into()), remedy));
     }
     if server == admin && server.port() != 0 {
-        let remedy = format!("is server.listen too; give the operator's listener a port of its own, such as {}", next_port(admin));
+        let remedy = format!(
+            "is server.listen too; give the operator's listener a port of its own, such as {}",
+            next_port(admin)
+        );
         found.push(Mistake::new("admin.listen", Some(quoted(&admin.to_string())), remedy));
     }
     match &settings.admin.token {
@@ -69,10 +75,28 @@ fn times(settings: &Settings, found: &mut Vec<Mistake>) {
         }
     };
     let render = settings.render.timeout;
-    at_least("purge.fill_timeout", settings.purge.fill_timeout, "render.timeout", render, "a fill holds a whole render, so give it more");
-    at_least("server.request_timeout", settings.server.request_timeout, "render.timeout", render, "a request waits for a render, so give it more");
+    at_least(
+        "purge.fill_timeout",
+        settings.purge.fill_timeout,
+        "render.timeout",
+        render,
+        "a fill holds a whole render, so give it more",
+    );
+    at_least(
+        "server.request_timeout",
+        settings.server.request_timeout,
+        "render.timeout",
+        render,
+        "a request waits for a render, so give it more",
+    );
     if let OnUnprovable::ServeStale(age) = settings.source.on_unprovable {
-        at_least("source.on_unprovable", age, "source.window", settings.source.window, "within the window nothing is asked, so give it more");
+        at_least(
+            "source.on_unprovable",
+            age,
+            "source.window",
+            settings.source.window,
+            "within the window nothing is asked, so give it more",
+        );
     }
     if settings.http.browser_age > settings.http.shared_age && !settings.http.shared_age.is_zero() {
         let remedy = "more than http.shared_age; browsers cannot be purged, so give them the shorter time";
@@ -86,7 +110,11 @@ fn times(settings: &Settings, found: &mut Vec<Mistake>) {
         ("http.cors_max_age", settings.http.cors_max_age),
     ];
     for (key, age) in whole.into_iter().filter(|(_, age)| age.subsec_nanos() != 0) {
-        found.push(Mistake::new(key, Some(quoted(&display(age))), "HTTP counts whole seconds; write a whole number of them"));
+        found.push(Mistake::new(
+            key,
+            Some(quoted(&display(age))),
+            "HTTP counts whole seconds; write a whole number of them",
+        ));
     }
 }
 
@@ -97,15 +125,19 @@ fn sizes(settings: &Settings, found: &mut Vec<Mistake>) {
         found.push(Mistake::new("cache.item_bytes_max", Some(quoted(&cache.item_bytes_max.text())), remedy));
     }
     if limits.source_bytes_max > render.memory_bytes_max {
-        let remedy = format!("less than limits.source_bytes_max ({}); such an original could never be made smaller", limits.source_bytes_max);
+        let remedy = format!(
+            "less than limits.source_bytes_max ({}); such an original could never be made smaller",
+            limits.source_bytes_max
+        );
         found.push(Mistake::new("render.memory_bytes_max", Some(quoted(&render.memory_bytes_max.text())), remedy));
     }
 }
 
 fn headers(settings: &Settings, found: &mut Vec<Mistake>) {
-    for (key, origins) in
-        [("http.cors_origins", &settings.http.cors_origins), ("http.timing_allow_origin", &settings.http.timing_allow_origin)]
-    {
+    for (key, origins) in [
+        ("http.cors_origins", &settings.http.cors_origins),
+        ("http.timing_allow_origin", &settings.http.timing_allow_origin),
+    ] {
         if origins.len() > 1 && origins.iter().any(|origin| origin == "*") {
             found.push(Mistake::new(key, None, "\"*\" already allows every origin; keep it alone, or leave it out"));
         }
@@ -119,7 +151,9 @@ fn headers(settings: &Settings, found: &mut Vec<Mistake>) {
 /// The serialised form of an origin that browsers send (RFC 6454, section 6.1): lower case, no path, no trailing slash.
 fn is_origin(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']');
+    let fits = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']')
+    };
     rest.is_some_and(|host| !host.is_empty() && host.bytes().all(fits))
 }
 
@@ -137,7 +171,8 @@ pub fn overlap(originals: &Path, derivatives: &Path) -> Option<Mistake> {
     } else {
         return None;
     };
-    let remedy = format!("{how} ({}); choose a folder apart from them, or leave it out for the default", originals.display());
+    let remedy =
+        format!("{how} ({}); choose a folder apart from them, or leave it out for the default", originals.display());
     Some(Mistake::new("derivatives.directory", Some(quoted(&derivatives.to_string_lossy())), remedy))
 }
 

@@ -131,7 +131,9 @@ impl Setting for OnUnprovable {
         if matches!(raw, Raw::Integer(503)) || matches!(raw, Raw::Text(text) if text == "503") {
             return Ok(Self::Refuse);
         }
-        Duration::read(raw, kind).map(Self::ServeStale).map_err(|remedy| format!("{remedy}; or write \"503\" to refuse"))
+        Duration::read(raw, kind)
+            .map(Self::ServeStale)
+            .map_err(|remedy| format!("{remedy}; or write \"503\" to refuse"))
     }
 
     fn text(&self) -> String {
@@ -151,7 +153,8 @@ mod tests {
         for word in Scheme::WORDS {
             assert_eq!(Scheme::from_word(word).map(Scheme::as_str), Some(*word));
         }
-        let error = OriginalsMode::read(&Raw::Text("sanitized".into()), &Kind::Choice(OriginalsMode::WORDS)).unwrap_err();
+        let error =
+            OriginalsMode::read(&Raw::Text("sanitized".into()), &Kind::Choice(OriginalsMode::WORDS)).unwrap_err();
         assert!(error.ends_with("did you mean \"sanitised\"?"), "{error}");
         let error = Trust::read(&Raw::Integer(1), &Kind::Choice(Trust::WORDS)).unwrap_err();
         assert_eq!(error, "not one of \"public\", \"canonical\"; choose one of them");

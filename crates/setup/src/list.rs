@@ -77,7 +77,9 @@ impl Ratio {
             _ => None,
         };
         let ratio = pair.and_then(|(width, height)| Some(Self { width: part(width)?, height: part(height)? }));
-        ratio.ok_or_else(|| format!("{raw} is not two whole numbers from 1 to {RATIO_PARTS_MAX} with a colon; try \"16:9\""))
+        ratio.ok_or_else(|| {
+            format!("{raw} is not two whole numbers from 1 to {RATIO_PARTS_MAX} with a colon; try \"16:9\"")
+        })
     }
 }
 
@@ -119,10 +121,14 @@ const PRESET_NAME_BYTES_MAX: usize = 64;
 fn preset(name: &str, parameters: &Raw) -> Result<(String, String), String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if name.is_empty() || name.len() > PRESET_NAME_BYTES_MAX || !name.bytes().all(fits) {
-        return Err(format!("the name \"{name}\" is not 1 to {PRESET_NAME_BYTES_MAX} of A-Z, a-z, 0-9, - and _; rename it"));
+        return Err(format!(
+            "the name \"{name}\" is not 1 to {PRESET_NAME_BYTES_MAX} of A-Z, a-z, 0-9, - and _; rename it"
+        ));
     }
     match parameters {
-        Raw::Text(text) if text.trim().is_empty() => Err(format!("\"{name}\" is empty; write parameters such as \"w=200\"")),
+        Raw::Text(text) if text.trim().is_empty() => {
+            Err(format!("\"{name}\" is empty; write parameters such as \"w=200\""))
+        }
         Raw::Text(text) if text.starts_with('?') => Err(format!("\"{name}\" starts with \"?\"; leave it out")),
         Raw::Text(text) => Ok((name.to_owned(), text.trim().to_owned())),
         _ => Err(format!("\"{name}\" is not a text; write parameters such as \"w=200&h=200&fit=crop\"")),

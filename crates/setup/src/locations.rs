@@ -77,7 +77,8 @@ pub fn sockets(environment: &BTreeMap<String, String>) -> Vec<PathBuf> {
         name.starts_with("afterimage-") && name.ends_with(".sock")
     };
     let flat = absolute(environment, "XDG_RUNTIME_DIR").into_iter().chain([temporary_sockets()]);
-    let beside = entries(base(environment, "XDG_STATE_HOME", ".local/state", "/var/lib")).map(|state| state.join("socket"));
+    let beside =
+        entries(base(environment, "XDG_STATE_HOME", ".local/state", "/var/lib")).map(|state| state.join("socket"));
     flat.flat_map(entries).filter(is_ours).chain(beside.filter(|path| path.exists())).collect()
 }
 
@@ -176,7 +177,8 @@ mod tests {
     fn sources_have_places_of_their_own_and_their_sockets_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let variables = environment(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", folder.path().to_str().unwrap())]);
-        let (one, other) = (locations(Path::new("/a"), &variables).unwrap(), locations(Path::new("/b"), &variables).unwrap());
+        let (one, other) =
+            (locations(Path::new("/a"), &variables).unwrap(), locations(Path::new("/b"), &variables).unwrap());
         assert_ne!(one.id, other.id);
         assert!(locations(Path::new("a"), &variables).is_err());
         std::fs::write(&one.socket, "").unwrap();

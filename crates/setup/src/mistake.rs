@@ -72,8 +72,11 @@ fn shorten(value: String) -> String {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.place != Place::Default {
-            write!(f, "{}: ", self.place)?;
+        match &self.place {
+            Place::Default => {}
+            // An unknown variable is its own place.
+            Place::Environment(name) if *name == self.key => {}
+            place => write!(f, "{place}: ")?,
         }
         match &self.value {
             Some(value) => write!(f, "{} = {value}: {}", self.key, self.remedy),

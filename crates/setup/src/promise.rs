@@ -26,7 +26,10 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
     line("from this server", window(settings));
     line("from its disk", disk(settings));
     line("from a browser", beyond(settings.http.browser_age, "http.browser_age", "no purge reaches a browser"));
-    line("from a CDN in front", beyond(settings.http.shared_age, "http.shared_age", "sooner where the CDN is purged too"));
+    line(
+        "from a CDN in front",
+        beyond(settings.http.shared_age, "http.shared_age", "sooner where the CDN is purged too"),
+    );
     line("if nobody can tell", unprovable(settings));
     text.push_str("What may be asked for\n");
     let mut line = |place: &str, words: String| {
@@ -34,7 +37,10 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
     };
     line("without a signature", unsigned(settings, shape));
     if settings.server.trust == Trust::Canonical {
-        line("by canonical path", "anything within the limits: server.trust says that only your CDN can reach it".into());
+        line(
+            "by canonical path",
+            "anything within the limits: server.trust says that only your CDN can reach it".into(),
+        );
     }
     line("bare originals", bare(settings));
     line("with a signature", signed(settings));
@@ -54,7 +60,9 @@ fn disk(settings: &Settings) -> String {
     let fill = display(settings.purge.fill_timeout);
     let interval = settings.purge.reconcile_interval;
     if interval.is_zero() {
-        return format!("is gone once its event is handled, at most {fill} later; a lost event waits for `afterimage reconcile`");
+        return format!(
+            "is gone once its event is handled, at most {fill} later; a lost event waits for `afterimage reconcile`"
+        );
     }
     format!(
         "is gone once its event is handled, at most {fill} later; if it was lost, after at most {} and one scan (purge.reconcile_interval)",
@@ -81,7 +89,8 @@ fn unprovable(settings: &Settings) -> String {
 
 fn unsigned(settings: &Settings, shape: Shape) -> String {
     if shape.open {
-        return "anything within the limits (policy.open): for experiments, the number of variants is not bounded".into();
+        return "anything within the limits (policy.open): for experiments, the number of variants is not bounded"
+            .into();
     }
     if settings.signing.required {
         return "nothing (signing.required)".into();
@@ -91,7 +100,12 @@ fn unsigned(settings: &Settings, shape: Shape) -> String {
         PolicyKind::Ladder => {
             let ends = policy.ladder.first().zip(policy.ladder.last());
             let (least, most) = ends.map_or((0, 0), |(least, most)| (*least, *most));
-            format!("{} sizes from {least} to {most}, {} ratios, {} qualities", policy.ladder.len(), policy.ratios.len(), policy.qualities.len())
+            format!(
+                "{} sizes from {least} to {most}, {} ratios, {} qualities",
+                policy.ladder.len(),
+                policy.ratios.len(),
+                policy.qualities.len()
+            )
         }
         PolicyKind::Dims => {
             let squares: Vec<String> = policy.dims.iter().map(|side| format!("{side}x{side}")).collect();
@@ -161,7 +175,14 @@ mod tests {
     #[test]
     fn the_default_promise_names_window_ages_and_number_of_variants() {
         let text = with(&[]);
-        for words in ["later than 1s after", "may stay 1m longer", "may stay 1d longer", "32 sizes from 16 to 3840", "answered with 503", "at most 12,345 variants"] {
+        for words in [
+            "later than 1s after",
+            "may stay 1m longer",
+            "may stay 1d longer",
+            "32 sizes from 16 to 3840",
+            "answered with 503",
+            "at most 12,345 variants",
+        ] {
             assert!(text.contains(words), "{words} in\n{text}");
         }
     }

@@ -32,7 +32,12 @@ pub struct Sources<'a> {
 impl Default for Sources<'_> {
     /// No file, no environment, no overrides.
     fn default() -> Self {
-        Self { file: None, environment: BTreeMap::new(), overrides: Vec::new(), read_secret: &|path| std::fs::read_to_string(path) }
+        Self {
+            file: None,
+            environment: BTreeMap::new(),
+            overrides: Vec::new(),
+            read_secret: &|path| std::fs::read_to_string(path),
+        }
     }
 }
 
@@ -51,7 +56,12 @@ impl Settings {
     /// Every mistake at once: unknown names, values that cannot be read, settings that contradict each other. A file that
     /// is not TOML is reported by its syntax alone.
     pub fn load(sources: &Sources<'_>) -> Result<Self, Vec<Mistake>> {
-        let mut reader = Reader { read_secret: sources.read_secret, values: BTreeMap::new(), places: BTreeMap::new(), mistakes: Vec::new() };
+        let mut reader = Reader {
+            read_secret: sources.read_secret,
+            values: BTreeMap::new(),
+            places: BTreeMap::new(),
+            mistakes: Vec::new(),
+        };
         if let Some((path, text)) = &sources.file {
             let layer = file::read(path, text).map_err(sorted)?;
             reader.layer(layer);
@@ -110,7 +120,7 @@ fn environment_layer(env: &BTreeMap<String, String>, mistakes: &mut Vec<Mistake>
             None => "no such setting; unset it, or see docs/reference/settings.md".into(),
         };
         // The value is not shown: a misspelt secret is still a secret.
-        mistakes.push(Mistake::new(variable, None, remedy));
+        mistakes.push(Mistake::new(variable, None, remedy).at(&place));
     }
     layer
 }
@@ -118,7 +128,9 @@ fn environment_layer(env: &BTreeMap<String, String>, mistakes: &mut Vec<Mistake>
 /// Kubernetes announces a service called `afterimage` to every pod with variables such as `AFTERIMAGE_PORT_8080_TCP` and
 /// `AFTERIMAGE_SERVICE_HOST`; they are not ours, and no group of settings is called `port` or `service`.
 fn is_service_link(variable: &str) -> bool {
-    variable == "AFTERIMAGE_PORT" || variable.starts_with("AFTERIMAGE_PORT_") || variable.starts_with("AFTERIMAGE_SERVICE_")
+    variable == "AFTERIMAGE_PORT"
+        || variable.starts_with("AFTERIMAGE_PORT_")
+        || variable.starts_with("AFTERIMAGE_SERVICE_")
 }
 
 /// Collects values and mistakes while the typed settings are built.
@@ -157,9 +169,9 @@ impl Reader<'_> {
     fn resolve(&mut self, key: &str, raw: Raw, place: &Place) -> Option<(&'static Definition, Raw)> {
         if let Some(definition) = definition(key) {
             let raw = match raw {
-                Raw::List(tables) if definition.kind == Kind::SigningKeys => {
-                    Raw::List(tables.into_iter().map(|table| self.secret_field(definition.name, table, place)).collect())
-                }
+                Raw::List(tables) if definition.kind == Kind::SigningKeys => Raw::List(
+                    tables.into_iter().map(|table| self.secret_field(definition.name, table, place)).collect(),
+                ),
                 Raw::Text(text) if definition.kind == Kind::Path => Raw::Text(beside_file(&text, place)),
                 raw => raw,
             };
@@ -213,6 +225,8 @@ impl Reader<'_> {
     fn secret_file(&mut self, key: &str, path: Raw, place: &Place) -> Option<Raw> {
         let remedy = match &path {
             Raw::Text(text) if !text.is_empty() => match (self.read_secret)(Path::new(&beside_file(text, place))) {
+                // Unset by accident, a token would leave its door open.
+                Ok(secret) if secret.trim().is_empty() => "holds nothing; write the secret into it".into(),
                 Ok(secret) => return Some(Raw::Text(secret.trim_end_matches(['\n', '\r']).to_owned())),
                 Err(error) => format!("cannot be read ({error}); name a readable file that holds the secret alone"),
             },
@@ -248,7 +262,12 @@ impl Reader<'_> {
     fn check(&mut self, settings: &Settings) {
         let unread: Vec<String> = self.mistakes.iter().map(|mistake| mistake.key.clone()).collect();
         let found = crate::check::mistakes(settings).into_iter().filter(|mistake| !unread.contains(&mistake.key));
-        let placed: Vec<Mistake> = found.map(|mistake| { let place = self.place(&mistake.key).clone(); mistake.at(&place) }).collect();
+        let placed: Vec<Mistake> = found
+            .map(|mistake| {
+                let place = self.place(&mistake.key).clone();
+                mistake.at(&place)
+            })
+            .collect();
         self.mistakes.extend(placed);
     }
 }

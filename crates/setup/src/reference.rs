@@ -108,7 +108,9 @@ fn line(definition: &Definition, kind: Kind) -> String {
     let list = || definition.default.split(", ").filter(|entry| !entry.is_empty());
     match kind {
         Kind::Secret => format!("# {name}_file = \"/run/secrets/afterimage-{name}\"\n"),
-        Kind::Path if definition.default.is_empty() => format!("# {name} = \"/path/to/{name}\"\n"),
+        Kind::Path if definition.default.is_empty() => {
+            format!("# {name} = \"/path/to/{}\"\n", definition.name.replace('.', "-"))
+        }
         Kind::Bool | Kind::Integer { .. } => format!("{name} = {}\n", definition.default),
         Kind::Integers { .. } => array(name, list().map(str::to_owned).collect()),
         Kind::Ratios | Kind::Texts => array(name, list().map(quoted).collect()),
@@ -158,10 +160,14 @@ mod tests {
     #[test]
     fn what_the_example_comments_out_reads_too() {
         let uncommented = |line: &str| match line.strip_prefix("# ") {
-            Some("secret_file = \"/run/secrets/afterimage-signing-2026-11\"") => "secret = \"0123456789abcdef\"\n".to_owned(),
+            // Help has words before any equals sign; a file of secrets is not there to be read.
+            Some("secret_file = \"/run/secrets/afterimage-signing-2026-11\"") => {
+                "secret = \"0123456789abcdef\"\n".to_owned()
+            }
             Some(setting) if setting.starts_with("[[") => format!("{setting}\n"),
-            // A help line has words before any equals sign.
-            Some(setting) if setting.split(" = ").next().is_some_and(|key| !key.contains(' ')) && !setting.contains("_file = ") => {
+            Some(setting)
+                if setting.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ') && !key.ends_with("_file")) =>
+            {
                 format!("{setting}\n")
             }
             _ => format!("{line}\n"),

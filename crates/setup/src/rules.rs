@@ -116,7 +116,10 @@ mod tests {
         for (_, setting) in NAMES {
             assert!(DEFINITIONS.iter().any(|definition| definition.name == setting), "{setting}");
         }
-        assert_eq!(setting_names("choose one of `policy.sizes`, or add it there"), "choose one of `policy.dims`, or add it there");
+        assert_eq!(
+            setting_names("choose one of `policy.sizes`, or add it there"),
+            "choose one of `policy.dims`, or add it there"
+        );
     }
 
     #[test]

@@ -82,7 +82,8 @@ fn key(fields: &[(String, Raw)]) -> Result<SigningKey, String> {
             _ => None,
         })
     };
-    if let Some((unknown, _)) = fields.iter().find(|(field, _)| !["name", "scheme", "secret"].contains(&field.as_str())) {
+    if let Some((unknown, _)) = fields.iter().find(|(field, _)| !["name", "scheme", "secret"].contains(&field.as_str()))
+    {
         return Err(format!("a key has name, scheme and secret (or secret_file), no \"{unknown}\"; remove it"));
     }
     let name = text("name").ok_or("a key without a name; write name = \"2026-11\"")?;
@@ -93,8 +94,9 @@ fn key(fields: &[(String, Raw)]) -> Result<SigningKey, String> {
     let scheme = text("scheme").unwrap_or(Scheme::HmacSha256.as_str());
     let scheme = Scheme::from_word(scheme)
         .ok_or_else(|| format!("the scheme of \"{name}\" is {}", unknown_word(scheme, Scheme::WORDS)))?;
-    let secret = text("secret")
-        .ok_or_else(|| format!("\"{name}\" has no secret; write secret or secret_file (`afterimage keygen` makes one)"))?;
+    let secret = text("secret").ok_or_else(|| {
+        format!("\"{name}\" has no secret; write secret or secret_file (`afterimage keygen` makes one)")
+    })?;
     let secret = Secret::new(secret).map_err(|remedy| format!("the secret of \"{name}\" is or {remedy}"))?;
     Ok(SigningKey { name: name.to_owned(), scheme, secret })
 }
@@ -109,7 +111,9 @@ fn from_text(text: &str) -> Result<Vec<Raw>, String> {
                 [name, secret] => (name, Scheme::HmacSha256.as_str(), secret),
                 [name, scheme, secret] => (name, scheme, secret),
                 // Never repeat the line: it holds a secret.
-                _ => return Err("a key here is \"NAME SCHEME SECRET\"; put \";\" or a new line between keys".to_owned()),
+                _ => {
+                    return Err("a key here is \"NAME SCHEME SECRET\"; put \";\" or a new line between keys".to_owned());
+                }
             };
             let field = |field: &str, value: &str| (field.to_owned(), Raw::Text(value.to_owned()));
             Ok(Raw::Table(vec![field("name", name), field("scheme", scheme), field("secret", secret)]))
@@ -157,7 +161,8 @@ mod tests {
         let keys = SigningKeys::read(&Raw::Text(text.into()), &Kind::SigningKeys).unwrap();
         assert_eq!(keys.0[1].scheme, Scheme::ImgixMd5);
         assert_eq!(keys.text(), text);
-        let short = SigningKeys::read(&Raw::Text("# a comment\na 0123456789abcdef\n".into()), &Kind::SigningKeys).unwrap();
+        let short =
+            SigningKeys::read(&Raw::Text("# a comment\na 0123456789abcdef\n".into()), &Kind::SigningKeys).unwrap();
         assert_eq!(short.0[0].scheme, Scheme::HmacSha256);
     }
 

@@ -32,7 +32,7 @@ const UNITS: [(&str, u64); 9] = [
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exact = UNITS[..4].iter().find(|(_, bytes)| self.0 >= *bytes && self.0 % bytes == 0);
+        let exact = UNITS[..4].iter().find(|(_, bytes)| self.0 >= *bytes && self.0.is_multiple_of(*bytes));
         match exact {
             Some((unit, bytes)) => write!(f, "{}{unit}", self.0 / bytes),
             None => write!(f, "{}B", self.0),

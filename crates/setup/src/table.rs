@@ -47,12 +47,10 @@ settings! {
         workers: usize = "0", count(0, 1024), Restart;
         /// Connections at once; further ones wait to be accepted.
         connections_max: usize = "10000", count(1, 1_000_000), Restart;
-        /// The longest time a client may take to send a request's headers.
+        /// The longest time a client may take to send a request's headers, the wait for a further request on an open connection included.
         header_timeout: Duration = "10s", milliseconds(100, 600_000), Restart;
-        /// How long a connection may stay open between two requests.
-        idle_timeout: Duration = "75s", milliseconds(100, 3_600_000), Restart;
         /// The longest time from a request's headers to the last byte of its answer.
-        request_timeout: Duration = "60s", milliseconds(100, 3_600_000), Restart;
+        request_timeout: Duration = "1m", milliseconds(100, 3_600_000), Restart;
         /// How long requests in flight may take to finish after SIGTERM.
         drain_timeout: Duration = "30s", seconds(0, 3600), Restart;
         /// "canonical" only where nobody but your own CDN or function can reach this listener: canonical paths then need no
@@ -179,7 +177,7 @@ settings! {
     /// Headers of answers.
     http: HttpSettings {
         /// How long a browser may keep a picture. No purge reaches a browser.
-        browser_age: Duration = "60s", seconds(0, 365 * DAY_S), Live;
+        browser_age: Duration = "1m", seconds(0, 365 * DAY_S), Live;
         /// How long a CDN may keep a picture: the ceiling where its invalidation fails.
         shared_age: Duration = "1d", seconds(0, 365 * DAY_S), Live;
         /// How long anyone may keep an error.
@@ -211,7 +209,7 @@ settings! {
     /// How what was made of a lost original is removed.
     purge: PurgeSettings {
         /// The longest a picture may take from the first question to the source until it is stored. Later it is abandoned.
-        fill_timeout: Duration = "60s", milliseconds(1000, 3_600_000), Restart;
+        fill_timeout: Duration = "1m", milliseconds(1000, 3_600_000), Restart;
         /// Scans hold deletions for a person when more than this share of the originals, in percent, …
         mass_loss_percent: u32 = "5", count(0, 100), Restart;
         /// … and more than this number of originals are gone or changed.

@@ -124,23 +124,52 @@ async fn old(world: &World) -> Vec<String> {
     old
 }
 
-async fn story(acts: Vec<Act>, ends_with_scan: bool) -> Result<(), TestCaseError> {
+/// Who brings the truth, after all the rumours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Teller {
+    /// A scan at the end.
+    Scan,
+    /// A late event about each key at the end.
+    LateEvents,
+    /// An event at each change, and a scan at each start; nothing at the end.
+    PromptEvents,
+}
+
+/// What the directory's watch says of a change.
+async fn true_event(world: &World, act: &Act) -> Option<afterimage_identity::Event> {
+    let (key, happened) = match act {
+        Act::Upload(key, _) if content(world, KEYS[*key]).await.is_none() => (*key, Happened::Created),
+        Act::Upload(key, _) => (*key, Happened::Changed),
+        Act::Remove(key) => (*key, Happened::Removed),
+        _ => return None,
+    };
+    Some(event(KEYS[key], happened, FoundBy::Event))
+}
+
+async fn story(acts: Vec<Act>, teller: Teller) -> Result<(), TestCaseError> {
     let mut world = World::new(&["cdn"]);
     world.config.mass_loss = MassLoss { percent: 100, count: 1_000 };
     let mut running = world.run();
     let mut read = Reading::new();
     for next in acts {
+        let (told, crashed) = (true_event(&world, &next).await, matches!(next, Act::Crash));
         running = act(&world, running, &mut read, next).await;
+        if teller == Teller::PromptEvents {
+            told.into_iter().for_each(|event| running.purger.notice(event));
+            if crashed {
+                running.purger.reconcile(Mode::Run, &|_| {}).await.unwrap();
+            }
+        }
     }
     while !read.is_empty() {
         end(&world, &mut read).await;
     }
-    if ends_with_scan {
-        running.purger.reconcile(Mode::Run, &|_| {}).await.unwrap();
-    } else {
-        for key in KEYS {
-            running.purger.notice(event(key, Happened::Removed, FoundBy::Event));
+    match teller {
+        Teller::Scan => drop(running.purger.reconcile(Mode::Run, &|_| {}).await.unwrap()),
+        Teller::LateEvents => {
+            KEYS.iter().for_each(|key| running.purger.notice(event(key, Happened::Removed, FoundBy::Event)));
         }
+        Teller::PromptEvents => {}
     }
     running.purger.settle().await;
     prop_assert_eq!(old(&world).await, Vec::<String>::new());
@@ -153,11 +182,15 @@ async fn story(acts: Vec<Act>, ends_with_scan: bool) -> Result<(), TestCaseError
     Ok(())
 }
 
+fn tellers() -> impl Strategy<Value = Teller> {
+    prop_oneof![Just(Teller::Scan), Just(Teller::LateEvents), Just(Teller::PromptEvents)]
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if std::env::var_os("AFTERIMAGE_LONG").is_some() { 20_000 } else { 300 }))]
+    #![proptest_config(ProptestConfig::with_cases(if std::env::var_os("AFTERIMAGE_LONG").is_some() { 20_000 } else { 400 }))]
     #[test]
-    fn nothing_old_is_left(acts in prop::collection::vec(acts(), 1..60), ends_with_scan in any::<bool>()) {
+    fn nothing_old_is_left(acts in prop::collection::vec(acts(), 1..60), teller in tellers()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(story(acts, ends_with_scan))?;
+        runtime.block_on(story(acts, teller))?;
     }
 }

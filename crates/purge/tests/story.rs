@@ -133,6 +133,24 @@ async fn an_overlapping_fill_is_waited_for_and_the_outer_caches_told_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_changes_once_more_during_a_purge_keeps_its_newest_derivatives() {
+    let world = World::new(&[]);
+    world.upload("a.jpg", "second").await;
+    world.derive("a.jpg", "first", "r1").await;
+    world.edge.begin_fill("/a.jpg", &original("a.jpg"));
+    let running = world.run();
+    afterimage_identity::Notice::notice(&*running.purger, event("a.jpg", Happened::Changed, FoundBy::Event));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(running.receipts()[0].state, ReceiptState::Fenced);
+    world.upload("a.jpg", "third").await;
+    world.derive("a.jpg", "second", "r1").await;
+    let third = world.derive("a.jpg", "third", "r1").await;
+    world.edge.end_fills();
+    running.purger.settle().await;
+    assert_eq!(world.stored().await, [third]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fill_that_never_ends_is_waited_for_exactly_as_long_as_a_fill_may_take() {
     let mut world = World::new(&[]);
     world.config.fill_ms_max = 7_000;

@@ -5,7 +5,7 @@ use afterimage_identity::Digest;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Longest path that a Unix socket can be bound to, in bytes: `sun_path` is 108 with its closing NUL (unix(7)).
@@ -20,7 +20,7 @@ pub struct Locations {
     pub derivatives: PathBuf,
     /// Journal, receipts and lock.
     pub state: PathBuf,
-    /// The control socket; at most [`SOCKET_PATH_BYTES_MAX`] bytes long. Check its folder with [`is_private_directory`].
+    /// The control socket; at most [`SOCKET_PATH_BYTES_MAX`] bytes long. [`prepare_socket_folder`] comes before binding.
     pub socket: PathBuf,
 }
 
@@ -80,6 +80,20 @@ pub fn sockets(environment: &BTreeMap<String, String>) -> Vec<PathBuf> {
     let beside =
         entries(base(environment, "XDG_STATE_HOME", ".local/state", "/var/lib")).map(|state| state.join("socket"));
     flat.flat_map(entries).filter(is_ours).chain(beside.filter(|path| path.exists())).collect()
+}
+
+/// Makes the folder that a socket is bound in, for this user alone, unless it is there.
+///
+/// # Errors
+/// Whatever making it fails with, and when it lies in `/tmp` and somebody else made it first.
+pub fn prepare_socket_folder(socket: &Path) -> io::Result<()> {
+    let Some(folder) = socket.parent() else { return Err(io::ErrorKind::InvalidInput.into()) };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if folder == temporary_sockets() && !is_private_directory(folder)? {
+        let words = format!("{} is not this user's alone; set XDG_RUNTIME_DIR to a folder that is", folder.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, words));
+    }
+    Ok(())
 }
 
 /// Whether `folder` is a folder of this user's that no other may write to: what a socket or a lock needs around it.
@@ -204,6 +218,17 @@ mod tests {
         assert_eq!(canonical_path(&root.join("./real/../link")).unwrap(), root.join("real"));
         assert!(canonical_path(&root.join("missing/../x")).is_err());
         assert!(canonical_path(&root.join("dangling/x")).is_err());
+    }
+
+    #[test]
+    fn a_new_folder_for_a_socket_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("a/b/socket");
+        prepare_socket_folder(&socket).unwrap();
+        prepare_socket_folder(&socket).unwrap();
+        assert_eq!(folder.path().join("a/b").metadata().unwrap().mode() & 0o777, 0o700);
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        assert!(prepare_socket_folder(&folder.path().join("file/socket")).is_err());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The two pages that come from the table of settings: the reference page and the annotated example file. A test compares
-//! both with what is in the repository; `cargo run -p afterimage-xtask -- reference` writes them.
+//! both with what is in the repository; `cargo run -p xtask -- reference` writes them.
 
 use crate::define::{Definition, Kind, Reload};
 use crate::table::{DEFINITIONS, GROUPS};
@@ -35,7 +35,7 @@ pub fn reference_page() -> String {
 const PAGE_HEAD: &str = "\
 # Settings
 
-*This page is made from the table in `crates/setup/src/table.rs` by `cargo run -p afterimage-xtask -- reference`; change it there.*
+*This page is made from the table in `crates/setup/src/table.rs` by `cargo run -p xtask -- reference`; change it there.*
 
 A setting is written in the configuration file, in the environment, or on the command line; the later one wins:
 
@@ -77,7 +77,7 @@ pub fn example_toml() -> String {
 
 const EXAMPLE_HEAD: &str = "\
 # Every setting of afterimage, at its default. Copy what you change; leave the rest out.
-# Made by `cargo run -p afterimage-xtask -- reference`. See docs/reference/settings.md for environment and command line.
+# Made by `cargo run -p xtask -- reference`. See docs/reference/settings.md for environment and command line.
 ";
 
 const EXAMPLE_KEY: &str = "\
@@ -184,7 +184,7 @@ mod tests {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for (path, text) in [("docs/reference/settings.md", reference_page()), ("afterimage.toml", example_toml())] {
             let kept = std::fs::read_to_string(root.join(path)).unwrap_or_default();
-            assert!(kept == text, "{path} is not current: run `cargo run -p afterimage-xtask -- reference`");
+            assert!(kept == text, "{path} is not current: run `cargo run -p xtask -- reference`");
         }
     }
 }

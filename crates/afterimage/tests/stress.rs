@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use afterimage_edge::{Door, Failure, Job, Load, Pool, PoolConfig, Renderer};
 use afterimage_identity::{BoxFuture, Clock, OriginalKey, Stamp};
-use afterimage_purge::{Order, OrderOf};
+use afterimage_purge::{Filter, Order, OrderOf, Purger};
 use afterimage_setup::{Wiring, watch, wire_with};
 
 /// The real clocks, as the binary has them.
@@ -173,7 +173,8 @@ async fn after_each_fence_no_old_byte_and_after_each_clean_no_old_derivative() {
         }
         let ids =
             wired.purger.purge(Order { selector: OrderOf::Key(key.clone()), wait: false }).await.expect("a journal");
-        // `purge` returns once the fence is acknowledged: from here on nothing older may begin to be answered.
+        fenced(&wired.purger, ids[0]).await;
+        // The fence is acknowledged: from here on nothing older may begin to be answered.
         oldest.store(round, Ordering::SeqCst);
         let receipt = wired.purger.wait(ids[0]).await.expect("its receipt");
         assert!(receipt.fenced_at_ms.is_some() && receipt.clean_at_ms.is_some(), "{receipt:?}");
@@ -191,6 +192,14 @@ async fn after_each_fence_no_old_byte_and_after_each_clean_no_old_derivative() {
     running.await.expect("the write story ended");
     println!("{rounds} rounds, {} pictures answered", answers.load(Ordering::Relaxed));
     assert!(answers.load(Ordering::Relaxed) > rounds, "the clients hardly saw a picture");
+}
+
+/// Waits until a purge's fence is acknowledged.
+async fn fenced(purger: &Purger, id: u64) {
+    let filter = Filter { after_id: Some(id - 1), limit: 1_000, ..Filter::default() };
+    while !purger.receipts(&filter).iter().any(|receipt| receipt.id == id && receipt.fenced_at_ms.is_some()) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 fn stored(folder: &Path) -> Vec<String> {

@@ -53,7 +53,8 @@ pub fn escape(key: &str) -> EscapedKey {
             _ => escaped.push_str(&format!("={byte:02X}")),
         }
     }
-    let fits = escaped.len() <= ESCAPED_BYTES_MAX && escaped.split('/').all(|segment| segment.len() <= SEGMENT_BYTES_MAX);
+    let fits =
+        escaped.len() <= ESCAPED_BYTES_MAX && escaped.split('/').all(|segment| segment.len() <= SEGMENT_BYTES_MAX);
     if fits { EscapedKey(escaped) } else { EscapedKey(format!("=.{}", digest_hex(key.as_bytes()))) }
 }
 

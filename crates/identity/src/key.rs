@@ -138,7 +138,8 @@ impl SourceId {
     /// # Errors
     /// The text itself, when it is not 1 to 32 of `a-z`, `0-9` and `-`.
     pub fn new(text: &str) -> Result<Self, String> {
-        let fits = (1..=32).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        let fits =
+            (1..=32).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
         if fits { Ok(Self(text.into())) } else { Err(format!("`{text}` is not 1 to 32 of a-z, 0-9 and -")) }
     }
 
@@ -207,7 +208,9 @@ mod tests {
 
     #[test]
     fn keys_are_checked() {
-        for good in ["a", "a/b", "a b", "a.jpg", "-a/b-", "…/~%+'\"", "사진/고양이 😀.jpg", "a-200x200.jpg", "=.x", ".hidden"] {
+        for good in
+            ["a", "a/b", "a b", "a.jpg", "-a/b-", "…/~%+'\"", "사진/고양이 😀.jpg", "a-200x200.jpg", "=.x", ".hidden"]
+        {
             assert_eq!(OriginalKey::new(good).unwrap().as_str(), good);
         }
         for (bad, why) in [

@@ -19,7 +19,9 @@ pub use escape::{ESCAPED_BYTES_MAX, EscapedKey, SEGMENT_BYTES_MAX, escape, unesc
 pub use event::{Event, FoundBy, Happened, Subject};
 pub use key::{KEY_BYTES_MAX, KeyError, Original, OriginalKey, SourceId};
 pub use receipt::{Layer, LayerState, Receipt, ReceiptState, Removed};
-pub use seam::{Answer, Ask, BoxFuture, Fence, Invalidate, InvalidateError, Invalidation, Notice, Proof, Raised, Unprovable};
+pub use seam::{
+    Answer, Ask, BoxFuture, Fence, Invalidate, InvalidateError, Invalidation, Notice, Proof, Raised, Unprovable,
+};
 pub use selector::{Selector, Sequence};
 pub use stamp::{Clock, ManualClock, Stamp};
 pub use tag::CacheTag;

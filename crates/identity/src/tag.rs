@@ -22,19 +22,24 @@ impl CacheTag {
 
     /// The tag of one original: `o` and 32 hex characters.
     pub fn original(original: &Original) -> Self {
-        let digest = Digest::new("original").part(original.source.as_str().as_bytes()).part(original.key.as_str().as_bytes());
+        let digest =
+            Digest::new("original").part(original.source.as_str().as_bytes()).part(original.key.as_str().as_bytes());
         Self(format!("o{}", digest.hex(32)).into())
     }
 
     /// The tag of one folder, named with its trailing slash: `f` and 32 hex characters.
     pub fn folder(source: &SourceId, folder: &str) -> Self {
-        Self(format!("f{}", Digest::new("folder").part(source.as_str().as_bytes()).part(folder.as_bytes()).hex(32)).into())
+        Self(
+            format!("f{}", Digest::new("folder").part(source.as_str().as_bytes()).part(folder.as_bytes()).hex(32))
+                .into(),
+        )
     }
 
     /// A tag from outside, folded to lower case as CloudFront does; `None` when it is empty, longer than
     /// [`Self::CHARS_MAX`], or has anything but visible ASCII without comma.
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=Self::CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b',');
+        let fits =
+            (1..=Self::CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b',');
         fits.then(|| Self(text.to_ascii_lowercase().into()))
     }
 

@@ -20,7 +20,8 @@ impl fmt::Display for VersionError {
 impl std::error::Error for VersionError {}
 
 fn checked(text: &str) -> Result<Arc<str>, VersionError> {
-    let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let fits =
+        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if fits { Ok(text.into()) } else { Err(VersionError(text.to_owned())) }
 }
 

@@ -78,7 +78,12 @@ impl Server {
             if wanted(&answer) {
                 return begun.elapsed();
             }
-            assert!(begun.elapsed() < Duration::from_secs(10), "{target}: still {} {:?}", answer.status, answer.headers);
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "{target}: still {} {:?}",
+                answer.status,
+                answer.headers
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }

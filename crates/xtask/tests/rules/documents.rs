@@ -1,0 +1,122 @@
+//! What documents promise about the repository: links lead somewhere, lists are complete.
+
+use crate::workspace::{crates, files, read, root};
+use afterimage_variant::{Grant, Rules, resolve};
+use std::fs;
+
+/// The targets of a document's links, fenced code left out.
+fn links(text: &str) -> Vec<&str> {
+    let mut fenced = false;
+    let prose = text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        fenced ^= fence;
+        !fenced && !fence
+    });
+    prose.flat_map(|line| line.split("](").skip(1).filter_map(|after| after.split(')').next())).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut checked = 0;
+    for file in files(&root(), "md") {
+        let text = read(&file);
+        for target in links(&text) {
+            let path = target.split('#').next().unwrap_or_default();
+            if path.is_empty() || path.contains("://") || path.starts_with("mailto:") {
+                continue;
+            }
+            let folder = file.parent().expect("a file lies in a folder");
+            assert!(folder.join(path).exists(), "{} links to {target}, which is not there", file.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "no document has a link: they are not read");
+}
+
+#[test]
+fn links_are_found_and_code_is_not() {
+    assert_eq!(links("[a](b.md) and ![c](d.png)\n```\n[x](y)\n```\n[e](f#g)"), ["b.md", "d.png", "f#g"]);
+}
+
+/// The request targets that a text gives people to try: a path of a picture with a query.
+fn targets(text: &str) -> Vec<String> {
+    let ends = |letter: char| letter.is_whitespace() || "\"'`<>|),".contains(letter);
+    let words = text.split(ends).map(|word| word.replace("&amp;", "&"));
+    let target = |word: String| {
+        let picture = [".jpg?", ".png?", ".webp?", ".avif?", ".gif?"].iter().any(|ending| word.contains(ending));
+        let path = word.split("://").last().unwrap_or(&word);
+        let path = path.split_once('/').map_or(path, |(_, path)| path);
+        (picture && path.contains('?')).then(|| format!("/{path}"))
+    };
+    words.filter_map(target).collect()
+}
+
+#[test]
+fn the_urls_in_documents_are_served_without_a_signature() {
+    let rules = Rules::default();
+    let mut checked = 0;
+    let documents = files(&root(), "md").into_iter().chain(files(&root().join("examples"), "mjs"));
+    for file in documents {
+        for target in targets(&read(&file)) {
+            let resolved = resolve(&rules, &target, Some("image/avif,image/webp"), Grant::Public);
+            assert!(resolved.is_ok(), "{} tells people to try {target}: {:?}", file.display(), resolved.err());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 10, "only {checked} URLs were found");
+}
+
+#[test]
+fn urls_are_found() {
+    let text =
+        "curl 'localhost:8080/museum.jpg?w=400&fm=webp' or `/p/a.jpg?d=1`, src=\"http://a:1/b.png?w=1&amp;h=2\" /c.jpg";
+    assert_eq!(targets(text), ["/museum.jpg?w=400&fm=webp", "/p/a.jpg?d=1", "/b.png?w=1&h=2"]);
+}
+
+#[test]
+fn every_decision_is_listed() {
+    let folder = root().join("docs/decisions");
+    let index = read(&folder.join("README.md"));
+    for file in files(&folder, "md") {
+        let name = file.file_name().expect("a file has a name").to_string_lossy().into_owned();
+        assert!(
+            name == "README.md" || index.contains(&format!("({name})")),
+            "docs/decisions/README.md does not list {name}"
+        );
+    }
+}
+
+#[test]
+fn the_architecture_names_every_crate_and_no_other() {
+    let text = read(&root().join("ARCHITECTURE.md"));
+    let names: Vec<String> =
+        crates().iter().map(|path| path.file_name().expect("a name").to_string_lossy().into_owned()).collect();
+    for name in &names {
+        assert!(text.contains(&format!("`{name}`")), "ARCHITECTURE.md does not say what crates/{name} is");
+    }
+    // The first cells of the table of crates.
+    for row in text.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let Some(cell) = row.split('|').nth(2) else { continue };
+        for name in cell.split('`').skip(1).step_by(2) {
+            assert!(names.iter().any(|known| known == name), "ARCHITECTURE.md names crates/{name}, which is not there");
+        }
+    }
+}
+
+#[test]
+fn every_crate_says_in_one_line_what_it_is() {
+    for folder in crates() {
+        let manifest = read(&folder.join("Cargo.toml"));
+        assert!(manifest.contains("\ndescription = \""), "{} has no description", folder.display());
+    }
+}
+
+#[test]
+fn scripts_can_be_run() {
+    use std::os::unix::fs::PermissionsExt;
+    for script in ["demo", "check", ".ci/run"] {
+        let mode =
+            fs::metadata(root().join(script)).unwrap_or_else(|error| panic!("{script}: {error}")).permissions().mode();
+        assert!(mode & 0o111 == 0o111, "{script} cannot be run: chmod +x {script}");
+    }
+}

@@ -1,0 +1,157 @@
+//! Who may import whom: only downward, never sideways, and some crates from outside only in one place.
+
+use crate::workspace::{read, root};
+use cargo_metadata::{DependencyKind, MetadataCommand};
+use std::collections::BTreeMap;
+
+/// The rank of every crate; the one place where it stands. What only develops and tests stands above everything.
+const RANKS: &[(&str, u8)] = &[
+    ("afterimage-identity", 0),
+    ("afterimage-variant", 1),
+    ("afterimage-imaging", 2),
+    ("afterimage-store", 2),
+    ("afterimage-cache", 2),
+    ("afterimage-events", 2),
+    ("afterimage-edge", 3),
+    ("afterimage-purge", 3),
+    ("afterimage-control", 4),
+    ("afterimage-setup", 4),
+    ("afterimage", 5),
+    ("afterimage-testkit", 9),
+    ("afterimage-sim", 9),
+    ("xtask", 10),
+];
+
+/// Crates from outside that only some may be built from, and why. Tests may use anything.
+const ONLY: &[(&[&str], &[&str], &str)] = &[
+    (
+        &["tokio"],
+        &["cache", "store", "edge", "purge", "control", "afterimage"],
+        "names and the language are pure, pictures are made by plain threads, a watch is one thread, settings never wait",
+    ),
+    (&["hyper", "hyper-util"], &["afterimage"], "listeners and connections are the binary's"),
+    (&["http", "http-body", "http-body-util"], &["edge", "control", "afterimage"], "HTTP begins at the edge"),
+    (
+        &["axum", "tower"],
+        &["control", "afterimage"],
+        "the operator's routes are control's, their listener the binary's",
+    ),
+    (
+        &["clap", "clap_complete", "indicatif", "mimalloc", "tracing-subscriber"],
+        &["afterimage"],
+        "they belong to a process",
+    ),
+    (&["toml", "figment", "config"], &["setup"], "one place reads configuration"),
+    (&["notify", "inotify"], &["events"], "one place watches"),
+    (
+        &[
+            "turbojpeg",
+            "libaom-sys",
+            "libwebp-sys",
+            "zune-jpeg",
+            "zune-core",
+            "jpeg-encoder",
+            "image-webp",
+            "png",
+            "gif",
+            "moxcms",
+            "fast_image_resize",
+            "avif-serialize",
+            "avif-parse",
+            "kamadak-exif",
+            "color_quant",
+        ],
+        &["imaging"],
+        "one place decodes and encodes",
+    ),
+    (&["hmac", "md-5"], &["variant"], "one place signs"),
+    (
+        &["rustix", "libc", "nix"],
+        &["store", "events", "purge", "setup", "afterimage"],
+        "system calls stay where files and processes are",
+    ),
+    (&["stateright"], &["sim"], "the model is not the product"),
+    (&["image", "photon-rs", "mozjpeg"], &[], "the codecs are chosen one by one; see docs/decisions"),
+];
+
+/// Crates that may not be anywhere in the tree, and why. `deny.toml` says it too; this needs no tool.
+const NOWHERE: &[(&str, &str)] = &[
+    ("openssl-sys", "one C crypto library at most, and not this one"),
+    ("ring", "one crypto provider"),
+    ("mozjpeg-sys", "defines the same symbols as libjpeg-turbo"),
+    ("imagequant", "copyleft"),
+];
+
+/// Each crate of the workspace with what it is built from.
+fn imports() -> BTreeMap<String, Vec<String>> {
+    let metadata =
+        MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().expect("cargo metadata");
+    let built_from = |package: &cargo_metadata::Package| {
+        let built = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
+        built.map(|dependency| dependency.name.clone()).collect()
+    };
+    metadata.packages.iter().map(|package| (package.name.to_string(), built_from(package))).collect()
+}
+
+fn rank(name: &str) -> Option<u8> {
+    RANKS.iter().find(|(known, _)| *known == name).map(|(_, rank)| *rank)
+}
+
+/// What `name`, of rank `own`, imports although it may not.
+fn wrong_arrow(own: u8, imports: &[String]) -> Option<&String> {
+    imports.iter().find(|import| rank(import).is_some_and(|below| below >= own))
+}
+
+#[test]
+fn crates_import_only_downward_and_never_sideways() {
+    for (name, imports) in imports() {
+        let own = rank(&name).unwrap_or_else(|| panic!("{name} has no rank: give it one in RANKS"));
+        if let Some(import) = wrong_arrow(own, &imports) {
+            panic!(
+                "{name} (rank {own}) imports {import} (rank {:?}): import only downward, meet at a trait of identity",
+                rank(import)
+            );
+        }
+    }
+}
+
+#[test]
+fn every_rank_belongs_to_a_crate() {
+    let imports = imports();
+    for (name, _) in RANKS {
+        assert!(imports.contains_key(*name), "{name} has a rank and is no crate");
+    }
+}
+
+#[test]
+fn a_wrong_arrow_is_seen() {
+    let to = |name: &str| vec!["serde".to_owned(), name.to_owned()];
+    assert!(wrong_arrow(3, &to("afterimage-purge")).is_some(), "sideways");
+    assert!(wrong_arrow(1, &to("afterimage-cache")).is_some(), "upward");
+    assert!(wrong_arrow(3, &to("afterimage-cache")).is_none(), "downward");
+}
+
+#[test]
+fn crates_from_outside_stay_where_they_belong() {
+    for (name, imports) in imports() {
+        let short = name.strip_prefix("afterimage-").unwrap_or(&name);
+        for (outside, allowed, why) in ONLY {
+            let found = imports.iter().find(|import| outside.contains(&import.as_str()));
+            if let Some(found) = found.filter(|_| !allowed.contains(&short)) {
+                panic!("{name} is built from {found}, which only {allowed:?} may be: {why}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_forbidden_is_in_the_tree() {
+    let lock = read(&root().join("Cargo.lock"));
+    assert!(lock.contains("name = \"serde\""), "the lock file is not read");
+    for (name, why) in NOWHERE {
+        assert!(
+            !lock.contains(&format!("name = \"{name}\"\n")),
+            "{name} is in Cargo.lock: {why}; find it with `cargo tree -i {name}`"
+        );
+    }
+}

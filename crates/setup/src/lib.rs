@@ -31,7 +31,9 @@ pub use choice::{
 pub use convert::ReadFile;
 pub use define::{Definition, Reload};
 pub use list::{Presets, Ratio};
-pub use locations::{Locations, SOCKET_PATH_BYTES_MAX, canonical_path, is_private_directory, locations, prepare_socket_folder, sockets};
+pub use locations::{
+    Locations, SOCKET_PATH_BYTES_MAX, canonical_path, is_private_directory, locations, prepare_socket_folder, sockets,
+};
 pub use mistake::{Mistake, Place};
 pub use promise::{Shape, promise};
 pub use read::{ReadSecret, Sources};

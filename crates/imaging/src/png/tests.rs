@@ -1,3 +1,5 @@
+//! PNG files of every kind, in and out.
+
 use super::*;
 use crate::Never;
 

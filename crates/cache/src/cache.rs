@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use afterimage_identity::{BoxFuture, CacheTag, Fence, Original, Raised, Selector, Sequence, Stamp, Version};
 
+use crate::Entry;
 use crate::config::Config;
-use crate::entry::{self, Weigh};
+use crate::entry::Weigh;
 use crate::fences::{Fences, Verdict};
-use crate::fill::{self, Begun, Fenced, Fill, Fills, judge};
-use crate::group::Group;
-use crate::index::{Index, Joined};
+use crate::fill::{self, Begun, Fills};
+use crate::index::Index;
 use crate::question::{self, ProofBegun, Questions, Settled};
 use crate::sweep::Sweep;
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 use crate::table::Table;
-use crate::{Entry, Facts, Kept};
 
 /// Why there is nothing to serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,7 +94,7 @@ pub struct Usage {
 }
 
 pub(crate) struct Inner<T> {
-    config: Config,
+    pub(crate) config: Config,
     window_ns: AtomicU64,
     pub(crate) fences: Fences,
     pub(crate) table: Table<T>,
@@ -103,7 +102,7 @@ pub(crate) struct Inner<T> {
     pub(crate) fills: Fills<T>,
     pub(crate) questions: Questions,
     pub(crate) sweep: Sweep,
-    evicted: AtomicU64,
+    pub(crate) evicted: AtomicU64,
     pub(crate) erased: AtomicU64,
 }
 
@@ -237,7 +236,7 @@ fn is_retired<T>(entry: &Entry<T>) -> bool {
 }
 
 impl<T: Weigh> Inner<T> {
-    fn window(&self) -> Duration {
+    pub(crate) fn window(&self) -> Duration {
         Duration::from_nanos(self.window_ns.load(Ordering::Acquire))
     }
 
@@ -292,152 +291,6 @@ impl<T: Weigh> Inner<T> {
         drop(index);
         self.erased.fetch_add(erased as u64, Ordering::Relaxed);
         erased
-    }
-
-    pub(crate) fn publish(
-        &self,
-        fill: &Fill<T>,
-        mut facts: Facts,
-        payload: T,
-        keep: bool,
-        now: Stamp,
-    ) -> Result<Arc<Entry<T>>, Fenced> {
-        let bytes = entry::weight(&facts, payload.bytes());
-        // An honest question was sent before now; taking it as older than it was never serves longer.
-        facts.proved_at = facts.proved_at.map(|stamp| stamp.min(now));
-        let hash = self.table.hash(&facts.path);
-        let mut leaving = Vec::new();
-        let mut index = lock(&self.index);
-        // The test and the insertion are one step for a fence: it is appended before it takes this lock to erase, so it
-        // either stands against the test or finds the entry.
-        let checked = fill.verdict(&facts)?;
-        let (mut kept, group) = self.join_group(&mut index, &facts, keep, &mut leaving);
-        if kept == Kept::Yes {
-            kept = self.make_room(&mut index, bytes, &mut leaving);
-        }
-        let group = group.or_else(|| self.own_group(&facts));
-        let entry = Arc::new(Entry {
-            facts,
-            payload,
-            bytes,
-            hash,
-            kept,
-            group,
-            checked: AtomicU64::new(checked.0),
-            visited: AtomicBool::new(false),
-            slot: AtomicU32::new(0),
-        });
-        if kept == Kept::Yes {
-            leaving.extend(index.insert(&self.table, &entry));
-        }
-        drop(index);
-        // Payloads are freed outside the lock.
-        drop(leaving);
-        self.sweep_in_passing();
-        Ok(entry)
-    }
-
-    /// Decides whether the entry may be kept as far as its original is concerned, and finds the proof it shares.
-    fn join_group(
-        &self,
-        index: &mut Index<T>,
-        facts: &Facts,
-        keep: bool,
-        leaving: &mut Vec<Arc<Entry<T>>>,
-    ) -> (Kept, Option<Arc<Group>>) {
-        if !keep {
-            return (Kept::NotAsked, None);
-        }
-        let Some(original) = &facts.original else { return (Kept::Yes, None) };
-        let Some(version) = &facts.version else {
-            let kept = if facts.fresh_until.is_some() { Kept::Yes } else { Kept::Unbounded };
-            return (kept, None);
-        };
-        match index.join(original, version, facts.proved_at, self.window()) {
-            Joined::Group(group) => (Kept::Yes, Some(group)),
-            Joined::Alone(group) => (Kept::OtherVersion, Some(group)),
-            Joined::Replaced(group) => {
-                leaving.extend(self.erase_family(index, original));
-                (Kept::Yes, Some(group))
-            }
-        }
-    }
-
-    /// The proof of an entry that is handed out but not kept: nobody shares it.
-    fn own_group(&self, facts: &Facts) -> Option<Arc<Group>> {
-        let version = facts.original.as_ref().and(facts.version.as_ref())?;
-        Some(Arc::new(Group::new(version.clone(), facts.proved_at, self.window())))
-    }
-
-    fn make_room(&self, index: &mut Index<T>, bytes: u64, leaving: &mut Vec<Arc<Entry<T>>>) -> Kept {
-        let max = self.config.item_bytes_max.min(self.config.bytes_max);
-        if bytes > max {
-            return Kept::TooLarge { bytes, max };
-        }
-        while index.bytes + bytes > self.config.bytes_max {
-            let Some(victim) = index.victim() else { break };
-            index.remove(&self.table, &victim);
-            self.evicted.fetch_add(1, Ordering::Relaxed);
-            leaving.push(victim);
-        }
-        Kept::Yes
-    }
-
-    /// Retires the proof of an original and takes all its entries out, those about its absence included.
-    fn erase_family(&self, index: &mut Index<T>, original: &Original) -> Vec<Arc<Entry<T>>> {
-        index.retire(original);
-        let family = index.slice(&Selector::Original(original.clone()), None, usize::MAX).0;
-        for entry in &family {
-            index.remove(&self.table, entry);
-        }
-        self.erased.fetch_add(family.len() as u64, Ordering::Relaxed);
-        family
-    }
-
-    pub(crate) fn settle_present(
-        &self,
-        original: &Original,
-        version: &Version,
-        asked_at: Stamp,
-        asked: Sequence,
-    ) -> Settled {
-        let mut index = lock(&self.index);
-        let Some(group) = index.group(original).cloned() else { return Settled::Nothing };
-        if group.version != *version {
-            // Whatever was fenced meanwhile: what is here was not what the source has.
-            let leaving = self.erase_family(&mut index, original);
-            drop(index);
-            drop(leaving);
-            return Settled::Erased;
-        }
-        if judge(self.fences.test_original(asked, original)).is_err() {
-            group.renew_again_after(asked_at);
-            return Settled::Fenced;
-        }
-        group.restamp(asked_at, self.window());
-        Settled::Restamped
-    }
-
-    pub(crate) fn settle_gone(&self, original: &Original) -> Settled {
-        let mut index = lock(&self.index);
-        let leaving = self.erase_family(&mut index, original);
-        drop(index);
-        if leaving.is_empty() { Settled::Nothing } else { Settled::Erased }
-    }
-
-    pub(crate) fn settle_unprovable(&self, original: &Original, asked_at: Stamp) -> Settled {
-        let group = lock(&self.index).group(original).cloned();
-        // A source that fails is not asked again by the very next hit.
-        group.map_or(Settled::Nothing, |group| {
-            group.renew_again_after(asked_at.after(self.window() / 8));
-            Settled::Unproven
-        })
-    }
-
-    pub(crate) fn give_renewal_back(&self, original: &Original) {
-        if let Some(group) = lock(&self.index).group(original) {
-            group.renew_again_after(Stamp(0));
-        }
     }
 }
 

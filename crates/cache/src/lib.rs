@@ -12,6 +12,7 @@ mod fences;
 mod fill;
 mod group;
 mod index;
+mod publish;
 mod question;
 #[cfg(test)]
 mod races;

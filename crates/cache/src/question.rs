@@ -4,13 +4,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use afterimage_identity::{Answer, Original, Proof, Sequence};
+use afterimage_identity::{Answer, Original, Proof, Selector, Sequence, Stamp, Version};
 use tokio::sync::watch;
 
+use crate::Entry;
 use crate::cache::Inner;
 use crate::entry::Weigh;
 use crate::fences::Verdict;
-use crate::fill::Abandoned;
+use crate::fill::{Abandoned, judge};
+use crate::index::Index;
+use crate::sync::atomic::Ordering;
 use crate::sync::{Mutex, lock};
 
 /// What to do when a proof is wanted.
@@ -135,6 +138,65 @@ impl ProofWaiter {
         match self.asked.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(proof)) => Ok(proof.clone()),
             _ => Err(Abandoned::GivenUp),
+        }
+    }
+}
+
+impl<T: Weigh> Inner<T> {
+    /// Retires the proof of an original and takes all its entries out, those about its absence included.
+    pub(crate) fn erase_family(&self, index: &mut Index<T>, original: &Original) -> Vec<Arc<Entry<T>>> {
+        index.retire(original);
+        let family = index.slice(&Selector::Original(original.clone()), None, usize::MAX).0;
+        for entry in &family {
+            index.remove(&self.table, entry);
+        }
+        self.erased.fetch_add(family.len() as u64, Ordering::Relaxed);
+        family
+    }
+
+    pub(crate) fn settle_present(
+        &self,
+        original: &Original,
+        version: &Version,
+        asked_at: Stamp,
+        asked: Sequence,
+    ) -> Settled {
+        let mut index = lock(&self.index);
+        let Some(group) = index.group(original).cloned() else { return Settled::Nothing };
+        if group.version != *version {
+            // Whatever was fenced meanwhile: what is here was not what the source has.
+            let leaving = self.erase_family(&mut index, original);
+            drop(index);
+            drop(leaving);
+            return Settled::Erased;
+        }
+        if judge(self.fences.test_original(asked, original)).is_err() {
+            group.renew_again_after(asked_at);
+            return Settled::Fenced;
+        }
+        group.restamp(asked_at, self.window());
+        Settled::Restamped
+    }
+
+    pub(crate) fn settle_gone(&self, original: &Original) -> Settled {
+        let mut index = lock(&self.index);
+        let leaving = self.erase_family(&mut index, original);
+        drop(index);
+        if leaving.is_empty() { Settled::Nothing } else { Settled::Erased }
+    }
+
+    pub(crate) fn settle_unprovable(&self, original: &Original, asked_at: Stamp) -> Settled {
+        let group = lock(&self.index).group(original).cloned();
+        // A source that fails is not asked again by the very next hit.
+        group.map_or(Settled::Nothing, |group| {
+            group.renew_again_after(asked_at.after(self.window() / 8));
+            Settled::Unproven
+        })
+    }
+
+    pub(crate) fn give_renewal_back(&self, original: &Original) {
+        if let Some(group) = lock(&self.index).group(original) {
+            group.renew_again_after(Stamp(0));
         }
     }
 }

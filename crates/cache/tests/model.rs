@@ -412,7 +412,9 @@ impl Model {
 }
 
 fn cases() -> ProptestConfig {
-    ProptestConfig::with_cases(if std::env::var_os("AFTERIMAGE_LONG").is_some() { 200_000 } else { 2_000 })
+    let cases = if std::env::var_os("AFTERIMAGE_LONG").is_some() { 200_000 } else { 2_000 };
+    // A failure is printed in full; nothing is written beside the sources.
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {

@@ -145,7 +145,8 @@ pub fn run<S: AsRef<OsStr>>(binary: &str, home: &Path, arguments: &[S]) -> Outpu
     command(binary, home, arguments).output().expect("the binary runs")
 }
 
-/// Starts a server and reads what it prints until it says that it is ready.
+/// Starts a server and reads what it prints until it says that it is ready. Whoever gets the process waits for it.
+#[allow(clippy::zombie_processes)] // `Server` waits when it stops or is dropped; every way out of here does before.
 fn launch(binary: &str, home: &Path, originals: &Path, arguments: &[&str]) -> (Child, String) {
     let folder = originals.display().to_string();
     let mut all = vec!["serve", &folder, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
@@ -153,7 +154,10 @@ fn launch(binary: &str, home: &Path, originals: &Path, arguments: &[&str]) -> (C
     let log = std::fs::OpenOptions::new().create(true).append(true).open(home.join("log")).expect("a log");
     let mut process =
         command(binary, home, &all).stdout(Stdio::piped()).stderr(Stdio::from(log)).spawn().expect("the binary starts");
-    let output = process.stdout.take().expect("it was piped");
+    let Some(output) = process.stdout.take() else {
+        let _ = process.wait();
+        panic!("standard output was piped");
+    };
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -174,6 +178,7 @@ fn launch(binary: &str, home: &Path, originals: &Path, arguments: &[&str]) -> (C
             }
             Err(_) => {
                 let _ = process.kill();
+                let _ = process.wait();
                 let log = std::fs::read_to_string(home.join("log")).unwrap_or_default();
                 panic!("the server did not become ready:\n{greeting}\n{log}");
             }

@@ -3,7 +3,6 @@
 use crate::workspace::{crates, files, read, root};
 use afterimage_variant::{Grant, Rules, resolve};
 use std::fs;
-use std::path::PathBuf;
 
 /// The targets of a document's links, fenced code left out.
 fn links(text: &str) -> Vec<&str> {
@@ -67,7 +66,7 @@ fn the_urls_in_documents_are_served_without_a_signature() {
             checked += 1;
         }
     }
-    assert!(checked >= 10, "only {checked} URLs were found");
+    assert!(checked >= 5, "only {checked} URLs were found");
 }
 
 #[test]

@@ -9,6 +9,9 @@ use afterimage_testkit::{Server, picture, size_of};
 const BINARY: &str = env!("CARGO_BIN_EXE_afterimage");
 const SIZES: [&str; 3] = ["/museum.jpg?w=400&fm=webp", "/museum.jpg?d=100x100", "/museum.jpg?w=200"];
 
+/// One way to take a picture away: its name, and doing it.
+type Way = (&'static str, fn(&Path));
+
 /// Everything is cached and stored before anything is taken away.
 fn warm(server: &Server) {
     for target in SIZES {
@@ -45,7 +48,7 @@ fn gone_everywhere(server: &Server) {
 
 #[test]
 fn removed_moved_or_with_its_folder_every_size_is_gone_within_a_second() {
-    let takes_away: [(&str, fn(&Path)); 2] = [
+    let takes_away: [Way; 2] = [
         ("rm", |originals| fs::remove_file(originals.join("museum.jpg")).unwrap()),
         ("mv", |originals| fs::rename(originals.join("museum.jpg"), originals.with_extension("moved")).unwrap()),
     ];
@@ -74,7 +77,7 @@ fn a_removed_folder_takes_every_size_of_its_pictures_along() {
 
 #[test]
 fn overwritten_the_new_picture_is_served() {
-    let replaces: [(&str, fn(&Path)); 2] = [
+    let replaces: [Way; 2] = [
         ("overwrite", |original| fs::write(original, picture("flower.jpg")).unwrap()),
         ("rename over", |original| {
             let temporary = original.with_file_name(".new");

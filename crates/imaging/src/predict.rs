@@ -27,6 +27,8 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant) -> u64 {
         Source::Avif => pixels * 10,
         Source::Svg => 0,
     };
+    // Alpha is multiplied into a copy before scaling.
+    let premultiplied = if probe.channels == 4 { scaled * 4 } else { 0 };
     let plan = variant.plan(probe.upright);
     let canvas = u64::from(plan.canvas.width) * u64::from(plan.canvas.height);
     // The resampler's first pass keeps one side of the source.
@@ -44,6 +46,6 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant) -> u64 {
     };
     let frames_held = if output.moves() && probe.frames > 1 { 6 } else { 2 };
     // Tables, stacks and what libraries keep.
-    const FIXED: u64 = 2 << 20;
-    FIXED + decoding + passes + canvas * (4 * frames_held + effects + encoding)
+    const FIXED: u64 = 4 << 20;
+    FIXED + decoding + premultiplied + passes + canvas * (4 * frames_held + effects + encoding)
 }

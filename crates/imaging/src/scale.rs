@@ -4,8 +4,9 @@
 use std::cell::RefCell;
 
 use afterimage_variant::Window;
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3, U8x4};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::Error;
 use crate::pixels::{Channels, Pixels, buffer_bytes};
@@ -28,27 +29,38 @@ pub(crate) fn resize(pixels: &Pixels, window: Window, width: u32, height: u32) -
     if window_width == f64::from(width) && window_height == f64::from(height) && is_whole(x) && is_whole(y) {
         return Ok(cut(pixels, x as usize, y as usize, width, height));
     }
-    let kind = match pixels.channels {
-        Channels::Gray => PixelType::U8,
-        Channels::Rgb => PixelType::U8x3,
-        Channels::Rgba => PixelType::U8x4,
-    };
+    let crop = (x, y, window_width, window_height);
+    let data = match pixels.channels {
+        Channels::Gray => resample::<U8>(pixels, crop, width, height),
+        Channels::Rgb => resample::<U8x3>(pixels, crop, width, height),
+        Channels::Rgba => resample::<U8x4>(pixels, crop, width, height),
+    }?;
+    Pixels::new(width, height, pixels.channels, data)
+}
+
+/// Typed, because the library's dynamic entry compiles its kernels for thirteen kinds of pixel into this crate.
+fn resample<P: PixelTrait>(
+    pixels: &Pixels,
+    (x, y, window_width, window_height): (f64, f64, f64, f64),
+    width: u32,
+    height: u32,
+) -> Result<Vec<u8>, Error> {
     let fail = |error: &dyn std::fmt::Display| Error::broken(format!("cannot scale: {error}"));
-    let source = ImageRef::new(pixels.width, pixels.height, &pixels.data, kind).map_err(|error| fail(&error))?;
-    let data = vec![0; buffer_bytes(width, height, pixels.channels)?];
-    let mut scaled = Image::from_vec_u8(width, height, data, kind).map_err(|error| fail(&error))?;
+    let mut data = vec![0; buffer_bytes(width, height, pixels.channels)?];
+    let source = TypedImageRef::<P>::from_buffer(pixels.width, pixels.height, &pixels.data).map_err(|e| fail(&e))?;
+    let mut scaled = TypedImage::<P>::from_buffer(width, height, &mut data).map_err(|error| fail(&error))?;
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .crop(x, y, window_width, window_height)
         .use_alpha(pixels.channels == Channels::Rgba);
     RESIZER.with_borrow_mut(|resizer| {
-        let outcome = resizer.resize(&source, &mut scaled, &options).map_err(|error| fail(&error));
+        let outcome = resizer.resize_typed(&source, &mut scaled, &options).map_err(|error| fail(&error));
         if resizer.size_of_internal_buffers() > KEPT_BYTES_MAX {
             resizer.reset_internal_buffers();
         }
         outcome
     })?;
-    Pixels::new(width, height, pixels.channels, scaled.into_vec())
+    Ok(data)
 }
 
 /// A span inside `0..side`, at least a thousandth of a pixel long.

@@ -111,7 +111,7 @@ impl Books {
         let ids = ids.collect();
         pages.count_held();
         drop(pages);
-        self.changed.send_modify(|turn| *turn += 1);
+        self.announce();
         ids
     }
 
@@ -136,7 +136,7 @@ impl Books {
             self.prune(&mut pages);
         }
         drop(pages);
-        self.changed.send_modify(|turn| *turn += 1);
+        self.announce();
         true
     }
 
@@ -179,6 +179,11 @@ impl Books {
 
     pub(crate) fn journal_error(&self) -> Option<String> {
         self.pages().journal_error.clone()
+    }
+
+    /// Wakes whoever waits for changes.
+    pub(crate) fn announce(&self) {
+        self.changed.send_modify(|turn| *turn += 1);
     }
 
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
@@ -289,4 +294,71 @@ fn payload_of_task(task: &Task) -> Vec<u8> {
 fn payload(entry: &Entry) -> Vec<u8> {
     // Only maps with keys that are no text, and errors of the types themselves, can fail; there are neither.
     serde_json::to_vec(entry).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use afterimage_identity::{FoundBy, ReceiptState, SourceId, Subject};
+
+    use super::*;
+
+    fn task() -> Task {
+        Task::new(Subject::Everything { source: SourceId::default() }, Targets::All, "asked for", FoundBy::Operator, 0)
+    }
+
+    fn open(dir: &Path, config: &Config) -> Arc<Books> {
+        Arc::new(Books::open(dir, config).unwrap())
+    }
+
+    fn close(books: &Books, id: u64) {
+        assert!(books.update(id, |task| task.receipt.state = ReceiptState::Done));
+    }
+
+    fn ids(books: &Books) -> Vec<u64> {
+        books.ids(|_| true)
+    }
+
+    #[tokio::test]
+    async fn the_oldest_finished_receipts_go_past_the_bound_and_open_ones_never() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { receipts_max: 2, ..Config::default() };
+        let books = open(dir.path(), &config);
+        books.add((0..4).map(|_| task()).collect());
+        close(&books, 2);
+        close(&books, 3);
+        assert_eq!(ids(&books), [1, 2, 3, 4]);
+        close(&books, 4);
+        assert_eq!(ids(&books), [1, 3, 4]);
+        books.flush(true).await.unwrap();
+        drop(books);
+        let books = open(dir.path(), &Config { receipts_bytes_max: 0, ..config });
+        assert_eq!(ids(&books), [1]);
+        assert_eq!(books.add(vec![task()]), [5], "an id is never given twice");
+    }
+
+    #[tokio::test]
+    async fn the_journal_is_rewritten_when_it_has_grown_and_says_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let books = open(dir.path(), &Config::default());
+        let mut large = task();
+        large.receipt.reason = "x".repeat(1 << 20);
+        let id = books.add(vec![large])[0];
+        books.scanned(ScanAt { after: Some("k".into()), originals: 9, lost: 1, more: false }, &[]);
+        let length = || std::fs::metadata(dir.path().join("journal")).unwrap().len();
+        for turn in 0..20 {
+            books.update(id, |task| task.receipt.heard_at_ms = turn);
+            books.flush(false).await.unwrap();
+            assert!(length() < REWRITE_BYTES_MIN + (2 << 20), "{}", length());
+        }
+        let (scan, receipts) = (books.scan(), books.receipts(&Filter::default()));
+        assert_eq!(receipts[0].heard_at_ms, 19);
+        drop(books);
+        let books = open(dir.path(), &Config::default());
+        assert_eq!((books.scan(), books.receipts(&Filter::default())), (scan, receipts));
+        books.scan_ended(11);
+        books.flush(true).await.unwrap();
+        drop(books);
+        let books = open(dir.path(), &Config::default());
+        assert_eq!((books.scan(), books.originals_known()), (None, 11));
+    }
 }

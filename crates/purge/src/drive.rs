@@ -62,7 +62,11 @@ pub(crate) async fn drive(purger: Arc<Purger>, id: u64, raises: Option<Raises>, 
     let _ = purger.books.flush(false).await;
 }
 
-fn fence(purger: &Purger, task: &Task, raises: Option<Raises>) -> Raises {
+/// Raises the fences of a purge, unless that was done before, and writes it into the receipt.
+pub(crate) fn fence(purger: &Purger, task: &Task, raises: Option<Raises>) -> Raises {
+    if let Some(raises) = raises.clone().filter(|_| task.receipt.state == ReceiptState::Fenced) {
+        return raises;
+    }
     let raises = raises.unwrap_or_else(|| fences::raise(&purger.parts.fences, &selectors(&purger.config.source, task)));
     note_fenced(purger, task.receipt.id, &raises, ReceiptState::Fenced);
     raises
@@ -72,7 +76,10 @@ fn fence(purger: &Purger, task: &Task, raises: Option<Raises>) -> Raises {
 pub(crate) fn note_fenced(purger: &Purger, id: u64, raises: &Raises, state: ReceiptState) {
     let now_ms = purger.wall_ms();
     purger.books.update(id, |task| {
-        task.receipt.state = state;
+        // A purge never goes back.
+        if task.receipt.state == ReceiptState::Planned {
+            task.receipt.state = state;
+        }
         task.receipt.fenced_at_ms.get_or_insert(now_ms);
         task.receipt.sequence = task.receipt.sequence.or(raises.sequence);
         task.receipt.entries_matched += raises.matched;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::books::Books;
-use crate::drive::drive;
+use crate::drive::{drive, fence};
 use crate::fences::Raises;
 use crate::hold::Losses;
 use crate::order::{Target, Targets, Task};
@@ -25,6 +25,8 @@ use crate::{Config, Error, Filter, Order, OrderOf, Parts, StateLock, bounded, ob
 
 /// How many events are looked at together, and written down with one fsync.
 const BATCH_MAX: usize = 256;
+/// How many batches are looked at at once: one slow folder must not keep the next deletion waiting.
+const BATCHES_MAX: usize = 4;
 /// How many answers about originals are remembered.
 const RECENT_MAX: usize = 10_000;
 
@@ -68,6 +70,9 @@ pub struct Purger {
     losses: Mutex<Losses>,
     recent: Mutex<HashMap<OriginalKey, (Stamp, Answer)>>,
     running: Mutex<JoinSet<()>>,
+    is_stopped: AtomicBool,
+    /// What an earlier run has left unfinished.
+    left: Mutex<Vec<u64>>,
     /// The purges being carried out: none is twice at a time.
     driven: Mutex<HashSet<u64>>,
     _lock: StateLock,
@@ -101,6 +106,7 @@ impl Purger {
         config.validate()?;
         let books = Arc::new(Books::open(&config.state_dir, &config)?);
         let shelf = Arc::new(Shelf::new(parts.derivatives.clone()));
+        let left = books.unfinished();
         let window = Duration::from_millis(config.mass_loss_window_ms);
         let (queue, turns) = (Queue::new(config.queue_max), Semaphore::new(config.concurrent_max));
         Ok(Arc::new(Self {
@@ -116,6 +122,8 @@ impl Purger {
             losses: Mutex::new(Losses::new(window)),
             recent: Mutex::default(),
             running: Mutex::default(),
+            is_stopped: AtomicBool::new(false),
+            left: Mutex::new(left),
             driven: Mutex::default(),
             _lock: lock,
         }))
@@ -124,7 +132,9 @@ impl Purger {
     /// Finishes what an earlier process began, then takes events until `stop` resolves. What is unfinished then stays in
     /// the journal for the next process.
     pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
-        for id in self.books.unfinished() {
+        self.is_stopped.store(false, Ordering::Release);
+        let left = std::mem::take(&mut *locked(&self.left));
+        for id in left {
             self.start(id, None, true);
         }
         if self.config.scan_at_start || self.books.scan().is_some() {
@@ -138,21 +148,30 @@ impl Purger {
         self.stop();
     }
 
-    /// Stops every purge under way; the journal knows what is left to do.
+    /// Stops every purge under way and whoever waits for one; the journal knows what is left to do.
     pub fn stop(&self) {
         locked(&self.running).abort_all();
+        *locked(&self.left) = self.books.unfinished();
+        self.is_stopped.store(true, Ordering::Release);
+        self.books.announce();
     }
 
     async fn take_events(self: Arc<Self>) {
+        let slots = Arc::new(Semaphore::new(BATCHES_MAX));
         loop {
+            // It is never closed.
+            let slot = slots.clone().acquire_owned().await;
             let (batch, everything) = self.queue.take(BATCH_MAX).await;
             if everything {
                 self.scan_wanted.notify_one();
             }
-            if !batch.is_empty() {
-                observe::handle(&self, batch).await;
-            }
-            self.queue.done();
+            let purger = self.clone();
+            self.spawn(async move {
+                let taken = batch.len();
+                observe::handle(&purger, batch).await;
+                purger.queue.done(taken);
+                drop(slot);
+            });
         }
     }
 
@@ -197,7 +216,8 @@ impl Purger {
 
     /// Purges what is asked for, whatever the source says; the ids of the receipts.
     ///
-    /// It is in the journal when this returns, and done if `order.wait` (or as far as it can come: see the layers).
+    /// When this returns it is in the journal and fenced: nothing old is served any more. If `order.wait`, it is done (or
+    /// as far as it can come: see the layers).
     ///
     /// # Errors
     /// [`Error::Config`] when a prefix is empty: that would be [`OrderOf::All`].
@@ -219,7 +239,8 @@ impl Purger {
             Task::new(subject, targets, crate::plan::Reason::AskedFor.as_str(), FoundBy::Operator, self.wall_ms());
         let ids = self.enter(vec![task]).await;
         for id in &ids {
-            self.start(*id, None, false);
+            let raises = self.books.get(*id).map(|task| fence(self, &task, None));
+            self.start(*id, raises, false);
         }
         if order.wait {
             for id in &ids {
@@ -229,14 +250,15 @@ impl Purger {
         Ok(ids)
     }
 
-    /// Waits until a purge is done, held, or can come no further for now (an outer cache refused for good); its receipt,
+    /// Waits until a purge is done, held, or can come no further for now (an outer cache refused for good, or
+    /// [`Purger::stop`]); its receipt,
     /// or `None` when there is none of this id (any more).
     pub async fn wait(&self, id: u64) -> Option<Receipt> {
         let mut changes = self.books.changes();
         loop {
             changes.borrow_and_update();
             let task = self.books.get(id)?;
-            if task.is_closed() || task.is_held() || task.parked {
+            if task.is_closed() || task.is_held() || task.parked || self.is_stopped.load(Ordering::Acquire) {
                 return Some(task.receipt);
             }
             changes.changed().await.ok()?;
@@ -249,7 +271,7 @@ impl Purger {
         loop {
             changes.borrow_and_update();
             let open = self.books.ids(|task| !task.is_closed() && !task.is_held() && !task.parked);
-            if open.is_empty() && self.queue.is_idle() {
+            if open.is_empty() && self.queue.is_idle() || self.is_stopped.load(Ordering::Acquire) {
                 return;
             }
             tokio::select! {

@@ -72,9 +72,10 @@ impl Queue {
         waiting.order.is_empty() && !waiting.everything && waiting.taken == 0
     }
 
-    /// What was taken last has been dealt with.
-    pub(crate) fn done(&self) {
-        self.waiting().taken = 0;
+    /// So many of what was taken have been dealt with.
+    pub(crate) fn done(&self, count: usize) {
+        let mut waiting = self.waiting();
+        waiting.taken = waiting.taken.saturating_sub(count);
     }
 
     /// Waits for events; at most `at_most` of them, and whether everything is to be looked at.
@@ -88,7 +89,7 @@ impl Queue {
                 let subjects: Vec<Subject> = waiting.order.drain(..count).collect();
                 let heard: Vec<Heard> = subjects.iter().filter_map(|subject| waiting.heard.remove(subject)).collect();
                 if everything || !heard.is_empty() {
-                    waiting.taken = heard.len();
+                    waiting.taken += heard.len();
                     return (heard, everything);
                 }
             }

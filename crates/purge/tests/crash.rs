@@ -140,6 +140,24 @@ async fn killed_at_any_step_a_fresh_process_finishes() {
 }
 
 #[tokio::test]
+async fn a_fill_that_overlapped_in_a_dead_process_is_not_forgotten() {
+    let world = World::new(&["cdn"]);
+    world.derive("a.jpg", "old", "r1").await;
+    world.edge.begin_fill("/a.jpg", &original("a.jpg"));
+    let running = world.run();
+    running.purger.notice(event("a.jpg", Happened::Removed, FoundBy::Event));
+    until("told once", || world.outers[0].told.lock().unwrap().len() == 1).await;
+    running.die().await;
+    // The fill died with its process, but what it had sent before may lie in the outer cache, and what it wrote at rest.
+    world.edge.die();
+    world.derive("a.jpg", "old", "r2").await;
+    let running = world.run();
+    until("done", || is_done(&running)).await;
+    assert!(world.stored().await.is_empty());
+    assert_eq!(world.outers[0].told.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn a_scan_goes_on_where_the_dead_process_stopped() {
     let mut world = World::new(&[]);
     world.config.mass_loss.count = 1_000;
@@ -149,7 +167,6 @@ async fn a_scan_goes_on_where_the_dead_process_stopped() {
             world.upload(&format!("{number:03}.jpg"), "old").await;
         }
     }
-    // The first listing answers, and then the store hangs while the chunk after it is being listed.
     world.config.scan_per_s = 100;
     let running = world.run();
     let scan = tokio::spawn({

@@ -119,6 +119,11 @@ async fn an_overlapping_fill_is_waited_for_and_the_outer_caches_told_again() {
     let running = world.run();
     let purger = &running.purger;
     let id = purger.purge(Order { selector: OrderOf::Key(original.key.clone()), wait: false }).await.unwrap()[0];
+    assert_eq!(
+        running.receipts()[0].state,
+        ReceiptState::Fenced,
+        "whoever has asked for a purge can rely on the fence"
+    );
     tokio::time::sleep(Duration::from_secs(1)).await;
     let receipt = running.receipts()[0].clone();
     assert_eq!((receipt.state, receipt.clean_at_ms), (ReceiptState::Fenced, None), "not clean while a fill may write");
@@ -333,4 +338,40 @@ async fn one_process_at_a_time() {
     assert!(matches!(&refusal, Error::Locked { holder, .. } if holder.pid == Some(std::process::id())), "{refusal}");
     running.die().await;
     afterimage_purge::Purger::open(config, parts).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_purge_too_many_that_waits_for_an_outer_cache_gives_up_the_oldest() {
+    let mut world = World::new(&["broken"]);
+    world.config.open_max = 2;
+    world.outers[0].refuses.store(true, Ordering::SeqCst);
+    let running = world.run();
+    let mut open = Vec::new();
+    for number in 0..4 {
+        let selector = OrderOf::Key(original(&number.to_string()).key);
+        running.purger.purge(Order { selector, wait: true }).await.unwrap();
+        open.push(running.purger.health().open);
+    }
+    // The fourth finds three that wait: one more than may.
+    assert_eq!(open, [1, 2, 3, 3]);
+    let oldest = running.receipts()[0].clone();
+    assert_eq!(oldest.state, ReceiptState::Done);
+    assert!(matches!(&oldest.layers[2].state, LayerState::Waiting { .. }), "it says what it did not reach");
+    assert_eq!(oldest.done_at_ms, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_purge_that_was_stopped() {
+    let world = World::new(&[]);
+    world.edge.begin_fill("/a.jpg", &original("a.jpg"));
+    let running = world.run();
+    let selector = OrderOf::Key(original("a.jpg").key);
+    let id = running.purger.purge(Order { selector, wait: false }).await.unwrap()[0];
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    running.purger.stop();
+    assert_eq!(running.purger.wait(id).await.unwrap().state, ReceiptState::Fenced);
+    running.die().await;
+    world.edge.end_fills();
+    let running = world.run();
+    assert_eq!(running.purger.wait(id).await.unwrap().state, ReceiptState::Done);
 }

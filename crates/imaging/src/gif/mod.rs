@@ -8,3 +8,6 @@ mod quantise;
 
 pub(crate) use decode::{decode, probe};
 pub(crate) use encode::encode;
+
+#[cfg(test)]
+mod tests;

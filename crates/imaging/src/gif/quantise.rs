@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use color_quant::NeuQuant;
 
-/// One pixel in so many is looked at to find the palette, 1 (all) to 30.
-const SAMPLE: i32 = 10;
+/// About so many pixels are looked at to find the palette. NeuQuant learns little from fewer, and hardly more from more.
+const SAMPLES: usize = 20_000;
 
 /// Colours that a palette holds besides the transparent one.
 const COLOURS_MAX: usize = 255;
@@ -23,7 +23,9 @@ pub(super) fn index(rgba: &[u8], width: usize, shows: &[bool]) -> Indexed {
     let pixels = || rgba.chunks_exact(4).zip(shows);
     exact(pixels()).unwrap_or_else(|| {
         let shown: Vec<u8> = pixels().filter(|(_, shows)| **shows).flat_map(|(p, _)| [p[0], p[1], p[2], 255]).collect();
-        let network = NeuQuant::new(SAMPLE, COLOURS_MAX, &shown);
+        // NeuQuant looks at one pixel in `stride`, 1 to 30.
+        let stride = (shown.len() / 4 / SAMPLES).clamp(1, 30) as i32;
+        let network = NeuQuant::new(stride, COLOURS_MAX, &shown);
         let mut palette = vec![0; 3];
         palette.extend(network.color_map_rgb());
         Indexed { palette, indices: spread(rgba, width, shows, &network) }

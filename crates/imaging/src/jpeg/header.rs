@@ -244,7 +244,8 @@ mod tests {
 
     #[test]
     fn profiles_come_in_numbered_parts() {
-        let part = |number, count, text: &[u8]| segment(0xe2, &[b"ICC_PROFILE\0", &[number, count], text].concat());
+        let part =
+            |number, count, text: &[u8]| segment(0xe2, &[b"ICC_PROFILE\0".as_slice(), &[number, count], text].concat());
         let icc = |parts: &[Vec<u8>]| read(&jpeg(parts, 1), &Limits::default()).expect("complete").icc;
         assert_eq!(icc(&[part(2, 2, b"cd"), part(1, 2, b"ab")]), Some(b"abcd".to_vec()));
         assert_eq!(icc(&[part(1, 2, b"ab")]), None);

@@ -46,7 +46,8 @@ enum Samples {
 pub(crate) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, Error> {
     let header = header::read(bytes, limits)?;
     let mut probe = Probe::still(Source::Jpeg, header.width, header.height, header.facts.orientation, false, limits)?;
-    probe.channels = header.components;
+    // Ink is converted where it is decoded: both pictures are there at once.
+    probe.channels = if header.components == 4 { 7 } else { header.components };
     probe.progressive = header.progressive;
     Ok(probe)
 }

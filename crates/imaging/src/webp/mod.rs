@@ -8,3 +8,6 @@ mod riff;
 pub(crate) use decode::{decode, probe};
 pub(crate) use encode::{Encoding, encode, encode_animation};
 pub(crate) use riff::with_exif;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! The crate from outside, on real pictures: what comes out, what is refused, what hostile bytes do, and what it looks like.
+
+mod support;
+
+mod copyright;
+mod formats;
+#[cfg(feature = "native")]
+mod golden;
+mod hostile;
+mod limits;
+mod memory;
+mod sizes;

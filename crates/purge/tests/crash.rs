@@ -189,5 +189,5 @@ async fn a_scan_goes_on_where_the_dead_process_stopped() {
     assert_eq!(running.purger.health().originals_known, 500);
     // Those asked about twice belong to the chunk that was not written down, and to the sweeps.
     let again = world.source.asked.load(Ordering::SeqCst);
-    assert!(asked >= 128 && again < 500 - 64 + 2 * 250, "{asked} then {again}");
+    assert!(asked >= 128 && again <= 500 - 64 + 2 * 250, "{asked} then {again}");
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
 use afterimage_edge::Explanation;
-use afterimage_identity::{LayerState, Receipt, ReceiptState, Subject};
+use afterimage_identity::{LayerState, Receipt, ReceiptState};
 use afterimage_purge::Report;
 
 /// A moment in UTC, as RFC 3339 has it, in milliseconds.
@@ -15,11 +15,7 @@ pub fn moment(ms: u64) -> String {
 /// One receipt.
 pub fn receipt(receipt: &Receipt) -> String {
     let mut text = String::new();
-    let subject = match &receipt.subject {
-        Subject::Original(original) => original.key.to_string(),
-        Subject::Folder { prefix, .. } => format!("{prefix}*"),
-        Subject::Everything { .. } => "everything".to_owned(),
-    };
+    let subject = &receipt.subject;
     let state = match receipt.state {
         ReceiptState::Planned => "planned",
         ReceiptState::Fenced => "fenced",

@@ -1,6 +1,6 @@
 //! `afterimage serve`: settings in, listeners up, a greeting that says what is promised, and a drain at the end.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -234,7 +234,8 @@ fn log(settings: &Settings) {
     let filter = tracing_subscriber::EnvFilter::new(settings.log.level.as_str());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log.format {
-        LogFormat::Text => builder.with_target(false).init(),
+        // Colours are for people: in a file they are noise.
+        LogFormat::Text => builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().init(),
     }
 }

@@ -1,5 +1,7 @@
 //! What happened to originals, as the write story hears it. An event is a hint: the source is asked what is true.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Original, SourceId};
@@ -22,6 +24,17 @@ pub enum Subject {
         /// The source.
         source: SourceId,
     },
+}
+
+/// As logs and receipts show it: the key, `prefix*`, or `everything`.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Original(original) => f.write_str(original.key.as_str()),
+            Subject::Folder { prefix, .. } => write!(f, "{prefix}*"),
+            Subject::Everything { .. } => f.write_str("everything"),
+        }
+    }
 }
 
 /// What is said to have happened.

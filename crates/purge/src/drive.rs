@@ -54,7 +54,7 @@ pub(crate) async fn drive(purger: Arc<Purger>, id: u64, raises: Option<Raises>, 
     if let Some(done) = purger.books.get(id) {
         let receipt = &done.receipt;
         tracing::info!(
-            id, subject = ?receipt.subject, reason = receipt.reason, removed = receipt.removed_count,
+            id, subject = %receipt.subject, reason = receipt.reason, removed = receipt.removed_count,
             fenced_at_ms = receipt.fenced_at_ms, clean_at_ms = receipt.clean_at_ms, done = all_told, "purged"
         );
     }

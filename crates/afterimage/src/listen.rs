@@ -108,12 +108,9 @@ struct Server {
 impl Server {
     fn new(bounds: Bounds) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(bounds.header_timeout)
-            .max_buf_size(64 << 10)
-            .pipeline_flush(true);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(bounds.header_timeout).max_buf_size(64 << 10);
+        // No `pipeline_flush`: hyper then copies every body behind its head instead of sending both where they lie. No
+        // browser or CDN pipelines.
         builder
             .http2()
             .timer(TokioTimer::new())

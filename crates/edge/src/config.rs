@@ -146,6 +146,28 @@ pub(crate) struct Live {
     pub(crate) timing_allow_origin: Option<HeaderValue>,
     /// `*`, when every origin may read.
     pub(crate) cors_any: bool,
+    /// `Cache-Control` and `CDN-Cache-Control` of a picture that nothing but these settings bounds.
+    pub(crate) ages: Ages,
+}
+
+/// How long others may keep a picture: long at the CDN, which can be purged, short in browsers, which cannot.
+#[derive(Clone)]
+pub(crate) struct Ages {
+    pub(crate) cache_control: HeaderValue,
+    pub(crate) cdn_cache_control: HeaderValue,
+}
+
+impl Ages {
+    /// The ages of the settings, but none beyond `bound_s`.
+    pub(crate) fn new(config: &Config, bound_s: u32) -> Self {
+        let (browser, shared) = (config.browser_age_s.min(bound_s), config.shared_age_s.min(bound_s));
+        // Digits and letters are a header's value always.
+        let value = |text: String| HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("no-store"));
+        Self {
+            cache_control: value(format!("public, max-age={browser}, s-maxage={shared}")),
+            cdn_cache_control: value(format!("max-age={shared}")),
+        }
+    }
 }
 
 impl Live {
@@ -157,6 +179,7 @@ impl Live {
             resource_policy: header(&config.cross_origin_resource_policy),
             timing_allow_origin: header(&config.timing_allow_origin),
             cors_any: config.cors.origins.iter().any(|origin| origin == "*"),
+            ages: Ages::new(&config, u32::MAX),
             config,
         }
     }

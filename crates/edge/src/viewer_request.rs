@@ -1,5 +1,6 @@
 //! The first trigger: who asks for what, and may they? Nothing here touches a cache, a source or a store.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -67,10 +68,11 @@ pub(crate) fn enter(live: &Live, door: Door, request: &request::Parts, wall: Sys
     }
 }
 
-/// Several `Accept` lines are one list (RFC 9110, 5.3).
-pub(crate) fn accept(headers: &HeaderMap) -> Option<String> {
-    let lines: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    (!lines.is_empty()).then(|| lines.join(", "))
+/// Several `Accept` lines are one list (RFC 9110, 5.3). Nearly everybody sends one.
+pub(crate) fn accept(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let mut lines = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let first = Cow::Borrowed(lines.next()?);
+    Some(lines.fold(first, |list, line| Cow::Owned(format!("{list}, {line}"))))
 }
 
 /// What the listener and the signature together allow.

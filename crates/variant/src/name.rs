@@ -21,11 +21,15 @@ pub(crate) const SEPARATOR: &str = "/-/";
 const ORIGINAL: &str = "original";
 /// The words of a variant that only names a format.
 const WHOLE: &str = "full";
+/// Room for nearly every name, so that writing one allocates once.
+const NAME_BYTES_USUAL: usize = 48;
 
 impl Variant {
     /// The canonical name: `w300-h200-crop-top-q75.webp`.
     pub fn name(&self) -> String {
-        format!("{}.{}", self.words(), self.format.extension())
+        let mut name = String::with_capacity(NAME_BYTES_USUAL);
+        self.write_name(&mut name);
+        name
     }
 
     /// The variant that has exactly this canonical name.
@@ -46,11 +50,18 @@ impl Variant {
         *self != Self::of_format(Format::Same)
     }
 
-    /// The name without its format.
-    fn words(&self) -> String {
-        let mut words = String::new();
+    /// Appends the name.
+    fn write_name(&self, into: &mut String) {
+        self.write_words(into);
+        into.push('.');
+        into.push_str(self.format.extension());
+    }
+
+    /// Appends the name without its format. Every request comes through here, hence no text in between.
+    fn write_words(&self, words: &mut String) {
+        let from = words.len();
         let mut word = |text: &dyn std::fmt::Display| {
-            let joint = if words.is_empty() { "" } else { "-" };
+            let joint = if words.len() == from { "" } else { "-" };
             // Writing into a string cannot fail.
             let _ = write!(words, "{joint}{text}");
         };
@@ -111,7 +122,9 @@ impl Variant {
         if let Some(quality) = self.quality {
             word(&format_args!("q{quality}"));
         }
-        if words.is_empty() { WHOLE.to_owned() } else { words }
+        if words.len() == from {
+            words.push_str(WHOLE);
+        }
     }
 
     /// Takes one word in. Spelling, order and repetition are checked afterwards, on the whole.
@@ -259,10 +272,15 @@ fn read_background(hex: &str) -> Option<Rgba> {
 ///
 /// Equal wishes for one original have equal paths, different ones different paths.
 pub fn canonical_path(key: &OriginalKey, wanted: &Wanted) -> String {
-    match wanted {
-        Wanted::Original => format!("/{}", key.escaped()),
-        Wanted::Variant(variant) => format!("/{}{SEPARATOR}{}", key.escaped(), variant.name()),
+    let escaped = key.escaped();
+    let mut path = String::with_capacity(1 + escaped.as_str().len() + SEPARATOR.len() + NAME_BYTES_USUAL);
+    path.push('/');
+    path.push_str(escaped.as_str());
+    if let Wanted::Variant(variant) = wanted {
+        path.push_str(SEPARATOR);
+        variant.write_name(&mut path);
     }
+    path
 }
 
 /// Names one derivative at rest: `p/a.jpg/-/w300.<version>.<revision>.webp`; for the bare original (sanitised),
@@ -275,7 +293,9 @@ pub fn derivative_key(key: &OriginalKey, wanted: &Wanted, version: &Version, rev
     match wanted {
         Wanted::Original => format!("{prefix}{ORIGINAL}.{version}.{revision}"),
         Wanted::Variant(variant) => {
-            format!("{prefix}{}.{version}.{revision}.{}", variant.words(), variant.format.extension())
+            let mut words = String::with_capacity(NAME_BYTES_USUAL);
+            variant.write_words(&mut words);
+            format!("{prefix}{words}.{version}.{revision}.{}", variant.format.extension())
         }
     }
 }

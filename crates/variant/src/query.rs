@@ -1,5 +1,7 @@
 //! The query: form-decoded pairs, each known name at most once under any of its spellings. It knows names, not values.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -26,14 +28,15 @@ impl Query {
                 return Err(undecodable(raw_name, raw_value));
             };
             let (plain, is_base64) = match parameter(&name) {
-                Some(_) => (name.as_str(), false),
-                None => name.strip_suffix("64").map_or((name.as_str(), false), |plain| (plain, true)),
+                Some(_) => (&*name, false),
+                None => name.strip_suffix("64").map_or((&*name, false), |plain| (plain, true)),
             };
-            if LACKING.contains(&plain) {
-                let help = format!("`{plain}` would change the picture's geometry and is not supported; leave it out");
-                return Err(Refusal::new(RefusalKind::BadRequest, help).blaming(&name, raw_value));
-            }
             let Some(known) = parameter(plain) else {
+                if LACKING.contains(&plain) {
+                    let help =
+                        format!("`{plain}` would change the picture's geometry and is not supported; leave it out");
+                    return Err(Refusal::new(RefusalKind::BadRequest, help).blaming(&name, raw_value));
+                }
                 // Header-safe and of bounded number, whatever a viewer makes up.
                 query.unknown.push(name.chars().take(40).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect());
                 continue;
@@ -42,7 +45,7 @@ impl Query {
                 let help = format!("`{}` is named twice, under this or another of its names", known.name);
                 return Err(Refusal::new(RefusalKind::BadRequest, help).blaming(&name, raw_value));
             }
-            let value = if is_base64 { base64_decode(raw_value) } else { form_decode(raw_value) };
+            let value = if is_base64 { base64_decode(raw_value) } else { form_decode(raw_value).map(Cow::into_owned) };
             query.pairs.push((known.id, value.ok_or_else(|| undecodable(&name, raw_value))?));
         }
         Ok(query)
@@ -55,13 +58,13 @@ impl Query {
 }
 
 /// `application/x-www-form-urlencoded`: `+` is a space, `%XX` a byte, the whole UTF-8.
-fn form_decode(text: &str) -> Option<String> {
+fn form_decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Some(text.to_owned());
+        return Some(Cow::Borrowed(text));
     }
     let mut bytes = Vec::with_capacity(text.len());
     percent_decode(&text.replace('+', " "), &mut bytes).ok()?;
-    String::from_utf8(bytes).ok()
+    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
 /// RFC 4648, section 5, without padding, as imgix's clients write it.

@@ -1,6 +1,8 @@
 //! From a raw request target to what is wanted, under which name, and what policy made of it. Pure: the same target, rules
 //! and `Accept` always come to the same; nothing is looked up and nobody is asked.
 
+use std::borrow::Cow;
+
 use afterimage_identity::OriginalKey;
 use serde::Serialize;
 
@@ -135,17 +137,17 @@ fn natural(
     if public {
         rules.refuse_private_names(query)?;
     }
-    let mut pairs = query.pairs.clone();
+    let mut pairs = Cow::Borrowed(query.pairs.as_slice());
     let mut squared = false;
     if public && matches!(rules.policy, Policy::Dims { .. }) {
-        squared = settle_dims(rules, &mut pairs, &mut changed);
+        squared = settle_dims(rules, pairs.to_mut(), &mut changed);
     }
     let preset = match query.get(Name::Preset) {
         None => None,
         Some(name) => Some(preset_named(rules, name)?),
     };
     if let Some(preset) = &preset {
-        pairs = overlay(preset, &pairs);
+        pairs = Cow::Owned(overlay(preset, &pairs));
     }
     let wish = Wish::new(&pairs, rules.dpr_max, &mut ignored)?;
     if wish.ratio_is_unused() {

@@ -155,6 +155,9 @@ pub fn verify(rules: &Rules, target: &str, now_unix_s: u64) -> Result<Signature,
 /// Whether a piece of a query names the signature, in whatever spelling.
 fn is_signature(piece: &str) -> bool {
     let name = piece.split_once('=').map_or(piece, |(name, _)| name);
+    if !name.contains('%') {
+        return matches!(name, "s" | "s64");
+    }
     let mut bytes = Vec::new();
     percent_decode(name, &mut bytes).is_ok() && matches!(bytes.as_slice(), b"s" | b"s64")
 }

@@ -1,0 +1,1 @@
+"""What bench/run runs. Nothing here is part of the product."""

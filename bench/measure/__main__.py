@@ -1,0 +1,31 @@
+"""bench/run COMMAND [FOLDER]: measures, prints, and keeps what was printed."""
+
+import datetime
+import os
+import sys
+import time
+
+from . import deletion, hits, machine, memory, renders
+from .report import Report
+
+PARTS = {"renders": renders.measure, "hits": hits.measure, "deletion": deletion.measure, "memory": memory.measure}
+
+
+def main():
+    command, folder = (sys.argv[1:] + [None, None])[:2]
+    command = command or "all"
+    # Defaults are measured, whatever the shell has set for another server.
+    for name in [name for name in os.environ if name.startswith("AFTERIMAGE_")]:
+        del os.environ[name]
+    quick = os.environ.get("QUICK") == "1"
+    said = "QUICK=1 " * quick + "bench/run " + " ".join(sys.argv[1:] or ["all"])
+    began = time.monotonic()
+    report = Report(f"{datetime.datetime.now():%Y-%m-%d %H:%M}, `{said}`", machine.describe(os.environ["BENCH_BIN"]))
+    for name, measure in PARTS.items():
+        if command in (name, "all"):
+            measure(report, quick, *([folder] if name == "renders" else []))
+    report.say(f"\n{time.monotonic() - began:.0f} s in all.\n")
+    report.keep()
+
+
+main()

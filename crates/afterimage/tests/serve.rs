@@ -120,3 +120,22 @@ fn an_original_without_parameters_loses_its_metadata_and_no_pixel() {
     assert!(answer.body.len() < original.len());
     assert!(server.get("/museum.jpg?utm_source=x").header("afterimage-ignored").contains("utm_source"));
 }
+
+#[test]
+fn a_file_that_is_still_being_written_is_not_refused_for_good() {
+    let server = Server::start(BINARY, &["museum.jpg"], &["--set", "source.settle=1s"]);
+    let picture = afterimage_testkit::picture("museum.jpg");
+    for (name, begun) in [("empty.jpg", 0), ("half.jpg", picture.len() / 2)] {
+        let file = server.originals.join(name);
+        let target = format!("/{name}?w=100");
+        std::fs::write(&file, &picture[..begun]).expect("written");
+        let answer = server.get(&target);
+        assert_eq!(answer.status, 503, "{name}: {}", answer.text());
+        assert_eq!((answer.header("cache-control"), answer.header("retry-after")), ("no-store", "2"), "{name}");
+        // Nobody goes on writing: now it is what it is.
+        let settled = if begun == 0 { 415 } else { 422 };
+        server.until(&target, |answer| answer.status == settled);
+        std::fs::write(&file, &picture).expect("written");
+        server.until(&target, |answer| answer.status == 200);
+    }
+}

@@ -11,6 +11,7 @@ use afterimage_edge::{Door, Failure, Job, Load, Pool, PoolConfig, Renderer};
 use afterimage_identity::{BoxFuture, Clock, OriginalKey, Stamp};
 use afterimage_purge::{Filter, Order, OrderOf, Purger};
 use afterimage_setup::{Wiring, watch, wire_with};
+use afterimage_testkit::{colour_of, one_colour};
 
 /// The real clocks, as the binary has them.
 struct Machine;
@@ -39,32 +40,6 @@ impl Renderer for Slow {
     }
     fn load(&self) -> Load {
         self.0.load()
-    }
-}
-
-/// A tiny PNG of one colour, so that every answer says which content it was made from.
-fn picture(colour: [u8; 3]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, 24, 24);
-    encoder.set_color(png::ColorType::Rgb);
-    let mut writer = encoder.write_header().expect("a header");
-    writer.write_image_data(&colour.repeat(24 * 24)).expect("the pixels");
-    writer.finish().expect("an end");
-    bytes
-}
-
-fn colour_of(bytes: &[u8]) -> [u8; 3] {
-    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().expect("a PNG");
-    let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
-    let info = reader.next_frame(&mut pixels).expect("pixels");
-    match info.color_type {
-        png::ColorType::Rgb | png::ColorType::Rgba => [pixels[0], pixels[1], pixels[2]],
-        png::ColorType::Indexed => {
-            let palette = reader.info().palette.as_ref().expect("a palette").clone();
-            let at = usize::from(pixels[0] >> (8 - reader.info().bit_depth as usize)) * 3;
-            [palette[at], palette[at + 1], palette[at + 2]]
-        }
-        _ => [pixels[0]; 3],
     }
 }
 
@@ -104,7 +79,7 @@ async fn after_each_fence_no_old_byte_and_after_each_clean_no_old_derivative() {
     let home = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(home.path().join("originals")).expect("a new folder");
     let original = home.path().join("originals/a.png");
-    std::fs::write(&original, picture(colour(0))).expect("the first picture");
+    std::fs::write(&original, one_colour(24, colour(0))).expect("the first picture");
     let wiring = wiring(home.path());
     let clock: Arc<dyn Clock> = Arc::new(Machine);
     let pool = Pool::start(wiring.pool, clock.clone()).expect("threads");
@@ -132,7 +107,7 @@ async fn after_each_fence_no_old_byte_and_after_each_clean_no_old_derivative() {
                     let answer = edge.handle(Door::Public, &parts).await;
                     match answer.status().as_u16() {
                         200 => {
-                            let seen = colour_of(answer.body());
+                            let seen = colour_of(answer.body()).expect("a whole PNG");
                             let round = u64::from(seen[0]) | u64::from(seen[1]) << 8;
                             assert!(round >= before, "round {round} was answered after the fence of round {before}");
                             answers.fetch_add(1, Ordering::Relaxed);
@@ -149,7 +124,7 @@ async fn after_each_fence_no_old_byte_and_after_each_clean_no_old_derivative() {
 
     let key = OriginalKey::new("a.png").expect("a key");
     for round in 1..=rounds {
-        let bytes = picture(colour(round));
+        let bytes = one_colour(24, colour(round));
         match round % 3 {
             0 => {
                 std::fs::remove_file(&original).expect("it was there");

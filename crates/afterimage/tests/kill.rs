@@ -12,7 +12,7 @@ use afterimage_testkit::{Answer, Server, colour_of, get, one_colour, try_request
 const BINARY: &str = env!("CARGO_BIN_EXE_afterimage");
 /// Nothing is spared the races by not being stored.
 const ARGUMENTS: [&str; 4] = ["--set", "source.settle=20ms", "--set", "log.level=warn"];
-const SEED: u64 = 0x5eed_0f_ca7a_10c5;
+const SEED: u64 = 0x005e_ed0f_ca7a_10c5;
 const ORIGINALS: usize = 4;
 /// Large enough that a fill takes some milliseconds, in which it can be killed.
 const SIDE: u32 = 600;
@@ -160,7 +160,7 @@ fn live_and_die(server: &mut Server, originals: &[Original], chance: &mut Chance
                     match original.ask(base, SIZES[chance.below(SIZES.len() as u64) as usize]) {
                         Some(true) => count(&met.pictures),
                         Some(false) => {}
-                        None => count(&met.requests_cut_off),
+                        None => return count(&met.requests_cut_off),
                     }
                 }
             });
@@ -172,8 +172,10 @@ fn live_and_die(server: &mut Server, originals: &[Original], chance: &mut Chance
             std::thread::sleep(Duration::from_micros(chance.below(LIFE_US_MAX / 2)));
             while !dead.load(Ordering::Relaxed) {
                 let original = &originals[chance.below(ORIGINALS as u64) as usize];
-                let acknowledged = original.change_and_purge(admin, chance.below(4));
-                count(if acknowledged { &met.purges_acknowledged } else { &met.purges_cut_off });
+                if !original.change_and_purge(admin, chance.below(4)) {
+                    return count(&met.purges_cut_off);
+                }
+                count(&met.purges_acknowledged);
                 std::thread::sleep(Duration::from_micros(chance.below(10_000)));
             }
         });

@@ -92,6 +92,7 @@ pub fn explanation(explanation: &Explanation) -> String {
         ("original", &explanation.original),
         ("source says", &explanation.source_says),
         ("canonical path", &explanation.canonical_path),
+        ("", &explanation.canonical_path_note),
         ("cache key", &explanation.cache_key),
         ("derivative key", &explanation.derivative_key),
     ];

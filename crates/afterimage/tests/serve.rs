@@ -70,6 +70,42 @@ fn asking_again_is_answered_from_memory_and_after_a_restart_from_the_store() {
 }
 
 #[test]
+fn cache_status_says_why_memory_did_not_answer() {
+    let server = Server::start(BINARY, &["landscape.jpg"], &["--set", "source.settle=20ms"]);
+    let status = |target: &str| server.get(target).header("cache-status").to_owned();
+    let target = "/landscape.jpg?w=200";
+    server.until("/landscape.jpg?w=100", |answer| answer.header("cache-status") == "afterimage; hit; detail=memory");
+    assert_eq!(status(target), "afterimage; fwd=uri-miss; stored; detail=rendered");
+    assert_eq!(status(target), "afterimage; hit; detail=memory");
+    assert_eq!(status("/nothing.jpg?w=200"), "afterimage; fwd=uri-miss; fwd-status=404; detail=gone");
+    assert_eq!(status("/landscape.jpg?w=nothing"), "afterimage; detail=bad-request");
+    // A failure that is kept comes from memory too, until it is stale.
+    std::fs::write(server.originals.join("text.jpg"), "no picture").expect("written");
+    server.until("/text.jpg", |answer| answer.header("cache-status") == "afterimage; hit; detail=not-an-image");
+    let metrics = afterimage_testkit::get(&server.admin, "/metrics").text();
+    assert!(!metrics.contains("afterimage_misses_total{why=\"uri-miss\"} 0\n"), "{metrics}");
+}
+
+#[test]
+fn a_key_too_long_to_be_spelled_is_served_by_its_own_path_alone() {
+    let server = Server::start(BINARY, &["landscape.jpg"], &[]);
+    // 80 letters of three bytes each: 240 bytes as a file's name, 720 when they are escaped.
+    let name = format!("{}.jpg", "사".repeat(80));
+    std::fs::copy(server.originals.join("landscape.jpg"), server.originals.join(&name)).expect("copied");
+    let target = format!("/{}.jpg?w=100", "%EC%82%AC".repeat(80));
+    let answer = server.get(&target);
+    assert_eq!((answer.status, size_of(&answer.body)), (200, Some(("jpg", 100, 75))), "{}", answer.text());
+    let output = server.run(&["explain", &target]);
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && words.contains("its digest stands for it"), "{words}");
+    let canonical = words.lines().find_map(|line| line.strip_prefix("canonical path").map(str::trim)).expect("a path");
+    assert!(canonical.starts_with("/=.") && canonical.ends_with("/-/w100.same"), "{canonical}");
+    let answer = server.get(canonical);
+    assert_eq!(answer.status, 404);
+    assert!(answer.text().contains("ask by the original's own path"), "{}", answer.text());
+}
+
+#[test]
 fn conditions_ranges_and_heads_are_answered() {
     let server = Server::start(BINARY, &["museum.jpg"], &[]);
     let target = "/museum.jpg?w=100";
@@ -119,4 +155,23 @@ fn an_original_without_parameters_loses_its_metadata_and_no_pixel() {
     let original = afterimage_testkit::picture("museum.jpg");
     assert!(answer.body.len() < original.len());
     assert!(server.get("/museum.jpg?utm_source=x").header("afterimage-ignored").contains("utm_source"));
+}
+
+#[test]
+fn a_file_that_is_still_being_written_is_not_refused_for_good() {
+    let server = Server::start(BINARY, &["museum.jpg"], &["--set", "source.settle=1s"]);
+    let picture = afterimage_testkit::picture("museum.jpg");
+    for (name, begun) in [("empty.jpg", 0), ("half.jpg", picture.len() / 2)] {
+        let file = server.originals.join(name);
+        let target = format!("/{name}?w=100");
+        std::fs::write(&file, &picture[..begun]).expect("written");
+        let answer = server.get(&target);
+        assert_eq!(answer.status, 503, "{name}: {}", answer.text());
+        assert_eq!((answer.header("cache-control"), answer.header("retry-after")), ("no-store", "2"), "{name}");
+        // Nobody goes on writing: now it is what it is.
+        let settled = if begun == 0 { 415 } else { 422 };
+        server.until(&target, |answer| answer.status == settled);
+        std::fs::write(&file, &picture).expect("written");
+        server.until(&target, |answer| answer.status == 200);
+    }
 }

@@ -48,6 +48,15 @@ impl Collector for Sample {
         for (reason, count) in &self.edge.answers {
             ConstCounter::new(*count).encode(answers.encode_family(&[("reason", reason.word())])?)?;
         }
+        let mut misses = encoder.encode_descriptor(
+            "misses",
+            "Answers that memory could not give, by why",
+            None,
+            none.metric_type(),
+        )?;
+        for (why, count) in &self.edge.misses {
+            ConstCounter::new(*count).encode(misses.encode_family(&[("why", *why)])?)?;
+        }
         let counters = [
             ("body_bytes", "Bytes of bodies sent", self.edge.body_bytes),
             ("fills", "Fills begun", self.edge.fills),
@@ -91,11 +100,13 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_counter() {
-        let edge = Snapshot { answers: vec![(Reason::Memory, 7)], body_bytes: 9, ..Snapshot::default() };
+        let (answers, misses) = (vec![(Reason::Memory, 7)], vec![("fenced", 3)]);
+        let edge = Snapshot { answers, misses, body_bytes: 9, ..Snapshot::default() };
         let sample =
             Sample { edge, cache: Usage::default(), renders: Load::default(), purges: Purges { open: 1, held: 2 } };
         let text = sample.text();
         assert!(text.contains("afterimage_answers_total{reason=\"memory\"} 7"), "{text}");
+        assert!(text.contains("afterimage_misses_total{why=\"fenced\"} 3"), "{text}");
         assert!(text.contains("afterimage_body_bytes_total 9"), "{text}");
         assert!(text.contains("afterimage_purges_held 2"), "{text}");
     }

@@ -25,6 +25,9 @@ pub struct Explanation {
     pub source_says: Option<String>,
     /// The canonical path.
     pub canonical_path: Option<String>,
+    /// What is to be known about that path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canonical_path_note: Option<String>,
     /// The cache key, which is the canonical path.
     pub cache_key: Option<String>,
     /// The cache tags: the original's own first, then its folders'.
@@ -60,6 +63,11 @@ impl Edge {
         explanation.original = Some(original.key.to_string());
         explanation.cache_key = Some(resolution.canonical_path.clone());
         explanation.canonical_path = Some(resolution.canonical_path);
+        explanation.canonical_path_note = original.key.escaped().is_digest().then(|| {
+            "the key is too long to be spelled there, so its digest stands for it: this path is for caches and purges, and \
+             is not answered itself"
+                .to_owned()
+        });
         explanation.tags = original.tags().iter().map(ToString::to_string).collect();
         explanation.vary_accept = resolution.vary_accept;
         explanation.changed = resolution.changed.iter().map(ToString::to_string).collect();
@@ -88,6 +96,7 @@ impl Explanation {
             original: None,
             source_says: None,
             canonical_path: None,
+            canonical_path_note: None,
             cache_key: None,
             tags: Vec::new(),
             derivative_key: None,

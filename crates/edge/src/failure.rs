@@ -34,7 +34,7 @@ pub enum Failure {
     NotAnImage(String),
     /// A broken or truncated image.
     Broken(String),
-    /// A broken image that is still being written: it may be whole in a moment.
+    /// A broken image, or none at all, that is still being written: it may be whole in a moment.
     BrokenUnsettled(String),
     /// Over a limit.
     OverLimits(String),

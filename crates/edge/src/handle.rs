@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use afterimage_cache::{Admission, Entry, Found};
+use afterimage_cache::{Admission, Entry, Found, MissWhy};
 use afterimage_identity::{Answer, Stamp};
 use afterimage_variant::{Format, Wanted};
 use bytes::Bytes;
@@ -24,6 +24,8 @@ pub(crate) struct Served {
     pub(crate) entry: Result<Arc<Entry<Kept>>, Failure>,
     /// Where it came from, when not from a fill of this request's own.
     pub(crate) from: Option<Reason>,
+    /// Why memory had nothing to serve, unless it had.
+    pub(crate) missed: Option<MissWhy>,
     /// The picture stands in for one that is still being made.
     pub(crate) pending: bool,
 }
@@ -55,35 +57,43 @@ impl Edge {
                 _ => return served,
             }
         }
-        Served { entry: Err(Failure::Fenced), from: None, pending: false }
+        Served { entry: Err(Failure::Fenced), from: None, missed: Some(MissWhy::Fenced), pending: false }
     }
 
     async fn serve(self: &Arc<Self>, live: &Arc<Live>, asked: &Arc<Authorised>, arrived: Stamp) -> Served {
+        // The first look tells why; a later one only sees what the first has cleared away.
+        let mut missed = None;
         for _ in 0..ATTEMPTS_MAX {
             match self.cache.look_since(&asked.path, self.clock.now(), arrived) {
                 Found::Hit { entry, renew } => {
                     if renew {
                         self.renew(asked.original.clone());
                     }
-                    return Served { entry: Ok(entry), from: Some(Reason::Memory), pending: false };
+                    return Served { entry: Ok(entry), from: Some(Reason::Memory), missed: None, pending: false };
                 }
                 Found::Prove { entry, age } => match self.prove(&asked.original).await {
                     Answer::Unprovable(why) => {
                         let allowed = live.config.stale_when_unprovable.map(|stale| self.cache.window() + stale);
                         let serves = age.is_some_and(|age| allowed.is_some_and(|allowed| age <= allowed));
-                        let entry = if serves { Ok(entry) } else { Err(Failure::Unprovable(why)) };
-                        return Served { entry, from: Some(Reason::Memory), pending: false };
+                        let (entry, from, missed) = if serves {
+                            (Ok(entry), Some(Reason::Memory), None)
+                        } else {
+                            (Err(Failure::Unprovable(why)), None, Some(MissWhy::Unproven))
+                        };
+                        return Served { entry, from, missed, pending: false };
                     }
-                    Answer::Present(_) | Answer::Gone => {}
+                    // Unless the next look is a hit, it is not what was proven.
+                    Answer::Present(_) | Answer::Gone => missed = missed.or(Some(MissWhy::OtherVersion)),
                 },
-                Found::Miss { .. } => {
+                Found::Miss { why } => {
+                    let why = *missed.get_or_insert(why);
                     if let Some(served) = self.wait(live, asked, self.begin(live, asked), arrived).await {
-                        return served;
+                        return Served { missed: served.missed.or(Some(why)), ..served };
                     }
                 }
             }
         }
-        Served { entry: Err(Failure::Fenced), from: None, pending: false }
+        Served { entry: Err(Failure::Fenced), from: None, missed: Some(MissWhy::Fenced), pending: false }
     }
 
     /// Waits for a fill; `None` when it was fenced or abandoned and the request has to start over.
@@ -97,15 +107,15 @@ impl Edge {
         let finished = async {
             match filling {
                 Filling::Leads(told) => match told.await {
-                    Ok(Ok(entry)) => Some(Served { entry: Ok(entry), from: None, pending: false }),
+                    Ok(Ok(entry)) => Some(Served { entry: Ok(entry), from: None, missed: None, pending: false }),
                     Ok(Err(Failure::Fenced)) => None,
-                    Ok(Err(failure)) => Some(Served { entry: Err(failure), from: None, pending: false }),
+                    Ok(Err(failure)) => Some(Served { entry: Err(failure), from: None, missed: None, pending: false }),
                     // The fill's task panicked: this request fails alone.
-                    Err(_) => Some(Served { entry: Err(Failure::Died), from: None, pending: false }),
+                    Err(_) => Some(Served { entry: Err(Failure::Died), from: None, missed: None, pending: false }),
                 },
                 Filling::Joined(waiter) => {
                     let entry = waiter.wait().await.ok()?;
-                    Some(Served { entry: Ok(entry), from: Some(Reason::Collapsed), pending: false })
+                    Some(Served { entry: Ok(entry), from: Some(Reason::Collapsed), missed: None, pending: false })
                 }
             }
         };

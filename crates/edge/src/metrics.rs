@@ -2,12 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use afterimage_cache::MissWhy;
+
 use crate::Reason;
+use crate::reason::{MISSES, miss_word};
 
 /// What the edge has done since it started.
 #[derive(Debug)]
 pub struct Metrics {
     answers: Vec<AtomicU64>,
+    misses: [AtomicU64; MISSES.len()],
     body_bytes: AtomicU64,
     fills: AtomicU64,
     fill_time_us: AtomicU64,
@@ -19,6 +23,8 @@ pub struct Metrics {
 pub struct Snapshot {
     /// Answers by reason.
     pub answers: Vec<(Reason, u64)>,
+    /// Answers that memory could not give, by the word for why.
+    pub misses: Vec<(&'static str, u64)>,
     /// Bytes of bodies sent.
     pub body_bytes: u64,
     /// Fills begun.
@@ -33,6 +39,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             answers: Reason::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            misses: Default::default(),
             body_bytes: AtomicU64::new(0),
             fills: AtomicU64::new(0),
             fill_time_us: AtomicU64::new(0),
@@ -45,6 +52,12 @@ impl Metrics {
     pub(crate) fn answered(&self, reason: Reason, body_bytes: usize) {
         self.answers[reason as usize].fetch_add(1, Ordering::Relaxed);
         self.body_bytes.fetch_add(body_bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn missed(&self, why: MissWhy) {
+        if let Some(at) = MISSES.iter().position(|known| *known == why) {
+            self.misses[at].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn filled(&self, took: std::time::Duration) {
@@ -60,6 +73,11 @@ impl Metrics {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             answers: Reason::ALL.iter().map(|&r| (r, self.answers[r as usize].load(Ordering::Relaxed))).collect(),
+            misses: MISSES
+                .iter()
+                .zip(&self.misses)
+                .map(|(why, count)| (miss_word(*why), count.load(Ordering::Relaxed)))
+                .collect(),
             body_bytes: self.body_bytes.load(Ordering::Relaxed),
             fills: self.fills.load(Ordering::Relaxed),
             fill_time_us: self.fill_time_us.load(Ordering::Relaxed),

@@ -37,7 +37,8 @@ pub(crate) async fn make(edge: &Edge, live: &Live, asked: &Authorised, located: 
     let object = edge.originals.get(asked.original.key.as_str(), live.config.source_bytes_max).await?;
     let settled = object.stat.settled && located.settled;
     let outcome = match draw(edge, live, asked, object.body).await {
-        Err(Failure::Broken(why)) if !settled => Err(Failure::BrokenUnsettled(why)),
+        // What is still being written may not even begin like an image yet.
+        Err(Failure::Broken(why) | Failure::NotAnImage(why)) if !settled => Err(Failure::BrokenUnsettled(why)),
         outcome => outcome,
     };
     Ok(Made { asked_at, version: object.stat.version, settled, outcome })

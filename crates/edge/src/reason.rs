@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use afterimage_cache::MissWhy;
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal),+ $(,)?) => {
         /// Why an answer is what it is. The word of each is the same in the log, the metric and `Cache-Status`.
@@ -79,6 +81,30 @@ reasons! {
     PreconditionFailed = "precondition-failed",
 }
 
+/// Why memory had nothing to serve, in the order of its counters.
+pub(crate) const MISSES: [MissWhy; 6] =
+    [MissWhy::Absent, MissWhy::Stale, MissWhy::Fenced, MissWhy::Unproven, MissWhy::OtherVersion, MissWhy::Bypass];
+
+/// The word of a miss, in the log, the metric and `Cache-Status` alike; where RFC 9211 has one, it is that.
+pub(crate) fn miss_word(why: MissWhy) -> &'static str {
+    match why {
+        MissWhy::Absent => "uri-miss",
+        MissWhy::Stale => "stale",
+        MissWhy::Fenced => "fenced",
+        MissWhy::Unproven => "unproven",
+        MissWhy::OtherVersion => "other-version",
+        MissWhy::Bypass => "bypass",
+    }
+}
+
+/// What `fwd` of `Cache-Status` says of a miss: RFC 9211 knows an answer that is there and may not be served as stale.
+pub(crate) fn forwarded_word(why: MissWhy) -> &'static str {
+    match why {
+        MissWhy::Fenced | MissWhy::Unproven | MissWhy::OtherVersion => miss_word(MissWhy::Stale),
+        MissWhy::Absent | MissWhy::Stale | MissWhy::Bypass => miss_word(why),
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
@@ -96,5 +122,14 @@ mod tests {
         words.sort_unstable();
         words.dedup();
         assert_eq!(words.len(), Reason::ALL.len());
+    }
+
+    #[test]
+    fn every_miss_is_forwarded_by_a_word_of_rfc_9211() {
+        for why in MISSES {
+            assert!(["bypass", "uri-miss", "stale"].contains(&forwarded_word(why)), "{why:?}");
+        }
+        let words: std::collections::BTreeSet<_> = MISSES.into_iter().map(miss_word).collect();
+        assert_eq!(words.len(), MISSES.len());
     }
 }

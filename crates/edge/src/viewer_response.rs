@@ -17,6 +17,7 @@ use crate::config::{Ages, Live};
 use crate::handle::Served;
 use crate::picture::{Picture, tag_header};
 use crate::precondition::{Decision, decide};
+use crate::reason::{forwarded_word, miss_word};
 use crate::viewer_request::{Authorised, Remarks};
 use crate::{Failure, Metrics, Reason};
 
@@ -54,14 +55,14 @@ pub(crate) fn leave(
     took: Duration,
     metrics: &Metrics,
 ) -> Response<Bytes> {
+    let missed = if let Leaving::Served { served, .. } = &leaving { served.missed } else { None };
     let (mut response, reason) = match leaving {
         Leaving::Served { asked, served } => match served.entry.as_ref().map(|entry| &entry.payload.0) {
             Ok(Ok(picture)) => {
                 let answer = Answer { live, request, asked: &asked, served: &served, took };
                 answer.picture(picture)
             }
-            Ok(Err(failure)) => failed(live, failure, Some(&asked), took),
-            Err(failure) => failed(live, failure, Some(&asked), took),
+            Ok(Err(failure)) | Err(failure) => failed(live, failure, Some((&asked, &served)), took),
         },
         Leaving::Refused(failure) => failed(live, &failure, None, took),
         Leaving::Preflight => (preflight(live), Reason::Preflight),
@@ -79,9 +80,13 @@ pub(crate) fn leave(
         response.headers_mut().remove(CONTENT_LENGTH);
     }
     metrics.answered(reason, response.body().len());
+    if let Some(why) = missed {
+        metrics.missed(why);
+    }
     tracing::debug!(
         status = response.status().as_u16(),
         %reason,
+        missed = missed.map(miss_word),
         method = %request.method,
         target = %request.uri,
         took_us = took.as_micros(),
@@ -170,30 +175,39 @@ impl Answer<'_> {
         }
         remark(headers, CHANGED, changed.iter().map(ToString::to_string));
         remark(headers, IGNORED, ignored.iter().cloned());
-        if reason == Reason::Memory && !self.live.config.show_cache_key {
+        if reason == Reason::Memory && self.served.missed.is_none() && !self.live.config.show_cache_key {
             headers.insert(CACHE_STATUS, HIT);
             timing(headers, reason, self.took);
             return;
         }
-        let source = self.served.from.unwrap_or(reason);
-        let forwarded = match source {
-            Reason::Memory => "hit",
-            Reason::Collapsed => "fwd=miss; collapsed",
-            Reason::Rendered | Reason::Sanitised => "fwd=miss; stored",
-            _ => "fwd=miss",
+        let note = match self.served.from.unwrap_or(reason) {
+            Reason::Collapsed => "; collapsed",
+            Reason::Rendered | Reason::Sanitised => "; stored",
+            _ => "",
         };
-        status_and_timing(
-            self.live,
-            headers,
-            &format!("{forwarded}; detail={reason}"),
-            Some(&self.asked.path),
-            reason,
-            self.took,
-        );
+        let status = cache_status(self.served, note, reason);
+        status_and_timing(self.live, headers, &status, Some(&self.asked.path), reason, self.took);
     }
 }
 
-fn failed(live: &Live, failure: &Failure, asked: Option<&Authorised>, took: Duration) -> (Response<Bytes>, Reason) {
+/// What `Cache-Status` says: from memory, or why not, and then what this answer is. `detail` has a second word where
+/// `fwd` has none for it: `fwd=stale; stored; detail=rendered/fenced`.
+fn cache_status(served: &Served, note: &str, reason: Reason) -> String {
+    match served.missed {
+        None => format!("hit; detail={reason}"),
+        Some(why) if miss_word(why) == forwarded_word(why) => {
+            format!("fwd={}{note}; detail={reason}", forwarded_word(why))
+        }
+        Some(why) => format!("fwd={}{note}; detail={reason}/{}", forwarded_word(why), miss_word(why)),
+    }
+}
+
+fn failed(
+    live: &Live,
+    failure: &Failure,
+    asked: Option<(&Authorised, &Served)>,
+    took: Duration,
+) -> (Response<Bytes>, Reason) {
     let verdict = failure.verdict();
     let (body, media_type) = match &live.config.fallback {
         Some(fallback) if shows_fallback(verdict.status) => (fallback.body.clone(), fallback.media_type.clone()),
@@ -211,15 +225,20 @@ fn failed(live: &Live, failure: &Failure, asked: Option<&Authorised>, took: Dura
     if let Some(seconds) = verdict.retry_after_s {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if let Some(asked) = asked {
+    if let Some((asked, _)) = asked {
         // A CDN keeps 404s too, and an upload must be able to purge them.
         headers.insert(CACHE_TAG, tag_header(&asked.original.tags()));
         if asked.remarks.vary_accept {
             headers.append(VARY, HeaderValue::from_static("Accept"));
         }
     }
-    let status = format!("fwd=miss; fwd-status={}; detail={}", verdict.status.as_u16(), verdict.reason);
-    status_and_timing(live, headers, &status, asked.map(|asked| asked.path.as_str()), verdict.reason, took);
+    let status = match asked {
+        Some((_, served)) => cache_status(served, &format!("; fwd-status={}", verdict.status.as_u16()), verdict.reason),
+        // Refused at the door: no cache was asked.
+        None => format!("detail={}", verdict.reason),
+    };
+    let path = asked.map(|(asked, _)| asked.path.as_str());
+    status_and_timing(live, headers, &status, path, verdict.reason, took);
     (response, verdict.reason)
 }
 
@@ -337,5 +356,29 @@ fn remark(headers: &mut HeaderMap, name: HeaderName, remarks: impl Iterator<Item
 fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: String) {
     if let Ok(value) = HeaderValue::try_from(text) {
         headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use afterimage_cache::MissWhy;
+
+    use super::*;
+
+    #[test]
+    fn cache_status_says_why_memory_did_not_answer() {
+        let served = |missed| Served { entry: Err(Failure::Gone), from: None, missed, pending: false };
+        for (missed, status) in [
+            (None, "hit; detail=rendered"),
+            (Some(MissWhy::Absent), "fwd=uri-miss; stored; detail=rendered"),
+            (Some(MissWhy::Stale), "fwd=stale; stored; detail=rendered"),
+            (Some(MissWhy::Fenced), "fwd=stale; stored; detail=rendered/fenced"),
+            (Some(MissWhy::Unproven), "fwd=stale; stored; detail=rendered/unproven"),
+            (Some(MissWhy::OtherVersion), "fwd=stale; stored; detail=rendered/other-version"),
+            (Some(MissWhy::Bypass), "fwd=bypass; stored; detail=rendered"),
+        ] {
+            let note = if missed.is_some() { "; stored" } else { "" };
+            assert_eq!(cache_status(&served(missed), note, Reason::Rendered), status);
+        }
     }
 }

@@ -12,6 +12,8 @@ use crate::Error;
 
 /// The first line names the format and its version.
 const MAGIC: &[u8] = b"afterimage journal 1\n";
+/// The extension of a journal that is to take the place of the one in use.
+const FRESH: &str = "new";
 /// Length (4 bytes, little-endian) and the first 8 bytes of the payload's SHA-256.
 const HEAD_BYTES: usize = 12;
 /// A longer record is damage.
@@ -37,6 +39,11 @@ impl Journal {
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
         let mut content = Vec::new();
         file.read_to_end(&mut content).map_err(failed)?;
+        // A process that died in the middle of a rewrite has left its new file; the old one still holds.
+        match fs::remove_file(path.with_extension(FRESH)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
         let mut journal = Self { path: path.clone(), file, bytes: MAGIC.len() as u64 };
         if content.len() < MAGIC.len() && MAGIC.starts_with(&content) {
             journal.begin().map_err(failed)?;
@@ -82,7 +89,7 @@ impl Journal {
 
     /// Replaces the whole content in one step.
     pub(crate) fn rewrite(&mut self, payloads: &[Vec<u8>]) -> io::Result<()> {
-        let fresh_path = self.path.with_extension("new");
+        let fresh_path = self.path.with_extension(FRESH);
         let fresh = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&fresh_path)?;
         let mut content = MAGIC.to_vec();
         content.extend(payloads.iter().flat_map(|payload| record(payload)));
@@ -190,6 +197,15 @@ mod tests {
         drop(journal);
         let (_, read) = Journal::open(dir.path()).unwrap();
         assert_eq!(read, [b"three".to_vec(), b"four".to_vec()]);
+    }
+
+    #[test]
+    fn a_rewrite_that_was_never_finished_is_cleared_away() {
+        let (dir, _) = written(&[b"one".to_vec()]);
+        let fresh = dir.path().join("journal.new");
+        fs::write(&fresh, MAGIC).unwrap();
+        let (_, read) = Journal::open(dir.path()).unwrap();
+        assert_eq!((read, fresh.exists()), (vec![b"one".to_vec()], false));
     }
 
     #[test]

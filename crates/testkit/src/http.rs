@@ -34,9 +34,23 @@ pub fn get(base: &str, target: &str) -> Answer {
 
 /// Any request. Panics when the server does not answer: then the test has failed.
 pub fn request(base: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    try_request(base, method, target, headers, body).unwrap_or_else(|error| panic!("{method} {base}{target}: {error}"))
+}
+
+/// Any request, to a server that may be killed before it has answered.
+///
+/// # Errors
+/// When there is no connection, or no whole answer on it.
+pub fn try_request(
+    base: &str,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> std::io::Result<Answer> {
     let address = base.trim_start_matches("http://").trim_end_matches('/');
-    let mut stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address} does not answer: {error}"));
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout above zero");
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let mut head = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         head.push_str(&format!("Host: {address}\r\n"));
@@ -48,13 +62,15 @@ pub fn request(base: &str, method: &str, target: &str, headers: &[(&str, &str)],
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");
-    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).expect("the request is taken");
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("the answer is whole");
-    parse(&answer).unwrap_or_else(|| panic!("{method} {target}: not an answer: {:?}", String::from_utf8_lossy(&answer)))
+    stream.read_to_end(&mut answer)?;
+    let not_whole = || std::io::Error::other(format!("not a whole answer: {:?}", String::from_utf8_lossy(&answer)));
+    parse(method, &answer).ok_or_else(not_whole)
 }
 
-fn parse(bytes: &[u8]) -> Option<Answer> {
+fn parse(method: &str, bytes: &[u8]) -> Option<Answer> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.split("\r\n");
@@ -66,7 +82,10 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let body = &bytes[end + 4..];
     let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
     let body = if chunked { unchunk(body)? } else { body.to_vec() };
-    Some(Answer { status, headers, body })
+    let answer = Answer { status, headers, body };
+    // Whoever is cut off in the middle must not be taken for one who had less to say.
+    let announced = answer.header("content-length").parse().ok().filter(|_| method != "HEAD" && status != 304);
+    announced.is_none_or(|bytes: usize| bytes == answer.body.len()).then_some(answer)
 }
 
 fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {

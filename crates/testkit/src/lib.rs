@@ -5,6 +5,6 @@ mod http;
 mod picture;
 mod server;
 
-pub use http::{Answer, get, request};
-pub use picture::{picture, pictures, size_of};
+pub use http::{Answer, get, request, try_request};
+pub use picture::{colour_of, one_colour, picture, pictures, size_of};
 pub use server::{Server, run};

@@ -1,4 +1,4 @@
-//! The sample pictures, and how large a picture is by its own header.
+//! The sample pictures, pictures of one colour, and what a picture is by its own bytes.
 
 use std::path::{Path, PathBuf};
 
@@ -59,4 +59,30 @@ fn jpeg_size(bytes: &[u8]) -> Option<(&'static str, u32, u32)> {
         }
         at += 2 + length;
     }
+}
+
+/// A square PNG of one colour, so that whatever is made of it says which content it was made from.
+pub fn one_colour(side: u32, colour: [u8; 3]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side, side);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header().expect("a header");
+    writer.write_image_data(&colour.repeat((side * side) as usize)).expect("the pixels");
+    writer.finish().expect("an end");
+    bytes
+}
+
+/// The colour of the first pixel of a PNG; `None` when it cannot be decoded to its end.
+pub fn colour_of(bytes: &[u8]) -> Option<[u8; 3]> {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().ok()?;
+    let mut pixels = vec![0; reader.output_buffer_size()?];
+    let info = reader.next_frame(&mut pixels).ok()?;
+    Some(match info.color_type {
+        png::ColorType::Rgb | png::ColorType::Rgba => [pixels[0], pixels[1], pixels[2]],
+        png::ColorType::Indexed => {
+            let at = usize::from(pixels[0] >> (8 - reader.info().bit_depth as usize)) * 3;
+            reader.info().palette.as_ref()?.get(at..at + 3)?.try_into().ok()?
+        }
+        _ => [pixels[0]; 3],
+    })
 }

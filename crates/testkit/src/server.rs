@@ -60,8 +60,12 @@ impl Server {
 
     /// Ends the process.
     pub fn stop(&mut self, kill: bool) -> Option<i32> {
-        let signal = if kill { "-KILL" } else { "-TERM" };
-        let _ = Command::new("kill").args([signal, &self.process.id().to_string()]).status();
+        // One that has ended and was waited for has no id any more: it may be somebody else's.
+        if kill {
+            let _ = self.process.kill();
+        } else if matches!(self.process.try_wait(), Ok(None)) {
+            let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        }
         self.process.wait().ok().and_then(|status| status.code())
     }
 

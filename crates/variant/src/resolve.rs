@@ -100,6 +100,11 @@ fn canonical(rules: &Rules, path: &str, query: &Query, grant: Grant) -> Result<R
         }
         None => (path, Wanted::Original),
     };
+    if escaped_key.starts_with("=.") {
+        // Whatever the digest is of, and whether there is such a key, the answer is the same.
+        let help = "the path holds a digest in place of a key that is too long to be spelled; it names what is cached and stored, but not back to the original: ask by the original's own path";
+        return Err(Refusal::new(RefusalKind::NotFound, help));
+    }
     let key = key_from_escaped(escaped_key).ok_or_else(nothing)?;
     let allowed = match (&wanted, grant) {
         (Wanted::Variant(variant), Grant::Public) => rules.permits(variant),

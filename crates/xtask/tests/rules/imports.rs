@@ -61,8 +61,8 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
             "kamadak-exif",
             "color_quant",
         ],
-        &["imaging"],
-        "one place decodes and encodes",
+        &["imaging", "testkit"],
+        "one place decodes and encodes; tests look with an eye of their own",
     ),
     (&["hmac", "md-5"], &["variant"], "one place signs"),
     (

@@ -67,7 +67,9 @@ async fn draw(edge: &Edge, live: &Live, asked: &Authorised, bytes: Bytes) -> Res
         }
     };
     let made = edge.renderer.render(Job { bytes, work, settings: live.settings.clone(), background }).await?;
-    Ok(Picture::new(made.media_type, made.bytes.into(), &tags, wall, made_by))
+    // Encoders grow their buffers by doubling; the cache counts bytes, so spare room must not stay.
+    let body = made.bytes.into_boxed_slice().into();
+    Ok(Picture::new(made.media_type, body, &tags, wall, made_by))
 }
 
 fn facts(asked: &Authorised) -> Facts {

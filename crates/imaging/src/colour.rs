@@ -23,6 +23,18 @@ pub(crate) fn to_srgb(pixels: Pixels, icc: &[u8]) -> Pixels {
     }
 }
 
+/// Whether [`to_srgb`] would leave every pixel as it is.
+pub(crate) fn changes_nothing(icc: &[u8], channels: Channels) -> bool {
+    let Ok(profile) = ColorProfile::new_from_slice(icc) else { return true };
+    let layout = if channels == Channels::Rgba { Layout::Rgba } else { Layout::Rgb };
+    match (profile.color_space, channels) {
+        (DataColorSpace::Rgb, Channels::Rgb | Channels::Rgba) => transform(&profile, layout, layout)
+            .is_none_or(|transform| is_identity(transform.as_ref(), channels.bytes())),
+        (DataColorSpace::Gray, _) => false,
+        _ => true,
+    }
+}
+
 fn transform(profile: &ColorProfile, from: Layout, to: Layout) -> Option<Arc<Transform8BitExecutor>> {
     profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, TransformOptions::default()).ok()
 }

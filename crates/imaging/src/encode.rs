@@ -4,6 +4,7 @@ use afterimage_variant::Format;
 
 use crate::copyright::Copyright;
 use crate::pixels::{Channels, Frame, Pixels};
+use crate::plane::Plane;
 use crate::stop::Stop;
 use crate::{Error, Settings, Source, avif, gif, jpeg, png, webp};
 
@@ -60,12 +61,25 @@ impl Output {
         }
     }
 
+    /// Whether its encoder takes planes as they are: Y, Cb and Cr at 4:2:0.
+    pub(crate) fn takes_planes(self) -> bool {
+        match self {
+            Self::Jpeg { .. } | Self::JpegOrPng => jpeg::ENCODES_PLANES,
+            Self::Webp => true,
+            _ => false,
+        }
+    }
+
+    /// What JPEG or PNG comes to where nothing can be translucent.
+    pub(crate) fn settled_opaque(self) -> Self {
+        if self == Self::JpegOrPng { Self::Jpeg { progressive: false } } else { self }
+    }
+
     /// JPEG or PNG once the pixels are known: PNG where something is translucent.
     pub(crate) fn settled(self, pixels: &Pixels) -> Self {
         match self {
             Self::JpegOrPng if pixels.is_translucent() => Self::Png,
-            Self::JpegOrPng => Self::Jpeg { progressive: false },
-            other => other,
+            other => other.settled_opaque(),
         }
     }
 }
@@ -80,6 +94,10 @@ pub(crate) struct Manner<'a> {
 }
 
 impl Manner<'_> {
+    fn jpeg<'t>(&self, progressive: bool, exif: Option<&'t [u8]>) -> jpeg::Encoding<'t> {
+        jpeg::Encoding { quality: self.quality.unwrap_or(self.settings.quality_default.jpeg), progressive, exif }
+    }
+
     fn webp(&self) -> webp::Encoding {
         let quality = self.quality.unwrap_or(self.settings.quality_default.webp);
         webp::Encoding { quality, method: self.settings.webp_method }
@@ -94,8 +112,7 @@ pub(crate) fn still(pixels: Pixels, output: Output, manner: &Manner<'_>) -> Resu
     match output {
         Output::Jpeg { progressive } => {
             let pixels = if pixels.channels == Channels::Rgba { pixels.into_rgb() } else { pixels };
-            let quality = manner.quality.unwrap_or(defaults.jpeg);
-            jpeg::encode(&pixels, jpeg::Encoding { quality, progressive, exif: tiff.as_deref() })
+            jpeg::encode(&pixels, manner.jpeg(progressive, tiff.as_deref()))
         }
         Output::Png => png::encode(&pixels, tiff.as_deref()),
         Output::Webp => {
@@ -111,6 +128,16 @@ pub(crate) fn still(pixels: Pixels, output: Output, manner: &Manner<'_>) -> Resu
             gif::encode(&mut frames, 1, manner.stop).map(|(file, _)| file)
         }
         Output::JpegOrPng | Output::Json => Err(Error::encode("no format was settled on")),
+    }
+}
+
+/// Encodes an opaque still from Y, Cb and Cr at 4:2:0, or from Y alone. `output` is settled and takes planes.
+pub(crate) fn planes(planes: &[Plane], output: Output, manner: &Manner<'_>) -> Result<Vec<u8>, Error> {
+    let tiff = manner.copyright.to_tiff();
+    match output {
+        Output::Jpeg { progressive } => jpeg::encode_planes(planes, manner.jpeg(progressive, tiff.as_deref())),
+        Output::Webp => with_copyright(webp::encode_planes(planes, manner.webp(), manner.stop)?, tiff),
+        _ => Err(Error::encode("no format that takes planes")),
     }
 }
 

@@ -55,6 +55,12 @@ impl Turning {
         self.0[0][0] == 0
     }
 
+    /// Whether what is stored from left to right, and from the top down, is shown the other way round, in either direction.
+    pub(crate) fn mirrors(self) -> (bool, bool) {
+        let [[a, b], [c, d]] = self.0;
+        (a + c < 0, b + d < 0)
+    }
+
     /// A width and a height, exchanged where this swaps.
     pub(crate) fn sides<T>(self, width: T, height: T) -> (T, T) {
         if self.swaps() { (height, width) } else { (width, height) }

@@ -4,7 +4,7 @@ use afterimage_variant::Variant;
 
 use crate::encode::Output;
 use crate::render::Shape;
-use crate::{Probe, Source};
+use crate::{Probe, Scaling, Source, jpeg};
 
 /// Bytes that a render may need at its peak beyond the source file itself: an upper estimate, checked against measurements.
 ///
@@ -12,12 +12,20 @@ use crate::{Probe, Source};
 pub fn predicted_bytes(probe: &Probe, variant: &Variant) -> u64 {
     let pixels = u64::from(probe.width) * u64::from(probe.height);
     let channels = u64::from(probe.channels);
-    let eighths = if probe.format == Source::Jpeg { u64::from(Shape::of(probe, variant).eighths(variant)) } else { 8 };
+    let eighths = if probe.format == Source::Jpeg {
+        u64::from(Shape::of(probe, variant).eighths(variant, Scaling::Best))
+    } else {
+        8
+    };
     let scaled = (pixels * eighths * eighths).div_ceil(64);
     let decoding = match probe.format {
-        // Coefficients of a progressive picture are two bytes a sample and stay until the last scan.
-        Source::Jpeg if probe.progressive => pixels * channels * 2 + scaled * channels,
-        Source::Jpeg => scaled * channels + u64::from(probe.width) * 64,
+        // Coefficients of a progressive picture stay until the last scan: all, or those that the scale can show.
+        Source::Jpeg if probe.progressive => {
+            let block_bytes = jpeg::coefficient_bytes(eighths as u32, probe.scales);
+            (pixels + u64::from(probe.width + probe.height) * 32) * channels / 64 * block_bytes + scaled * channels * 2
+        }
+        // Planes and pixels, where a picture has to be looked at before it is scaled.
+        Source::Jpeg => scaled * channels * 2 + u64::from(probe.width) * 64,
         Source::Png => pixels * channels + u64::from(probe.width) * 16,
         // The planes of the bitstream beside the pixels; for an animation also its canvas and the frame shown.
         Source::Webp if probe.frames > 1 => pixels * 16,

@@ -27,6 +27,8 @@ pub struct Probe {
     pub(crate) channels: u8,
     /// A JPEG whose coefficients are all kept while it is decoded.
     pub(crate) progressive: bool,
+    /// The scales in eighths at which it can be decoded, ascending; only a JPEG at others than 8.
+    pub(crate) scales: &'static [u32],
 }
 
 impl Limits {
@@ -57,7 +59,8 @@ impl Probe {
         let (upright_width, upright_height) = Turning::of_exif(orientation).sides(width, height);
         let upright = Size::new(upright_width, upright_height);
         let channels = if alpha { 4 } else { 3 };
-        Ok(Self { format, width, height, upright, frames: 1, orientation, alpha, channels, progressive: false })
+        let (frames, progressive, scales) = (1, false, &[8]);
+        Ok(Self { format, width, height, upright, frames, orientation, alpha, channels, progressive, scales })
     }
 }
 

@@ -1,5 +1,7 @@
 //! A render, from bytes to bytes, in the order it happens. It must never answer with half a picture or with its input.
 
+mod direct;
+
 use afterimage_variant::{Plan, Size, Variant, Window};
 
 use crate::copyright::Copyright;
@@ -8,7 +10,9 @@ use crate::geometry::Turning;
 use crate::pixels::{Frame, Frames, Pixels};
 use crate::stop::{Stop, check};
 use crate::trim::Bounds;
-use crate::{Error, Probe, Settings, canvas, colour, decode, effect, encode, info, jpeg, probe, scale, search, trim};
+use crate::{
+    Error, Probe, Scaling, Settings, canvas, colour, decode, effect, encode, info, jpeg, probe, scale, search, trim,
+};
 
 /// A picture, ready to be sent or stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +29,6 @@ pub struct Rendered {
     pub frames: u32,
 }
 
-/// How much a JPEG must still be shrunk by the resampler after scaled decoding. Below this, the decoder's plain averages show:
-/// 1.4 keeps what full decoding would give within what viewers can tell (`docs/decisions`).
-const RESIDUAL_SHRINK_MIN: f64 = 1.4;
-
 /// Longest side of the picture that a JSON answer is computed from.
 const INFO_SIDE_MAX: u32 = 128;
 
@@ -43,7 +43,15 @@ pub fn render(bytes: &[u8], variant: &Variant, settings: &Settings, stop: &dyn S
     let probe = probe(bytes, &settings.limits)?;
     let output = Output::of(variant.format(), probe.format, probe.frames);
     let shape = Shape::of(&probe, variant);
-    let eighths = if output == Output::Json { shape.eighths_for(INFO_SIDE_MAX) } else { shape.eighths(variant) };
+    if let Some(rendered) = direct::render(bytes, &probe, &shape, variant, output, settings, stop)? {
+        return Ok(rendered);
+    }
+    let scaling = settings.scaling;
+    let eighths = if output == Output::Json {
+        shape.eighths_for(INFO_SIDE_MAX, scaling)
+    } else {
+        shape.eighths(variant, scaling)
+    };
     let mut source = decode::open(bytes, probe.format, eighths, &settings.limits, stop)?;
     if (source.width, source.height, source.orientation) != (probe.width, probe.height, probe.orientation) {
         return Err(Error::broken("the headers say one size, the picture another"));
@@ -56,10 +64,7 @@ pub fn render(bytes: &[u8], variant: &Variant, settings: &Settings, stop: &dyn S
     }
     let plan = shape.plan(&source, &first.pixels, region, variant)?;
     let frames_kept = if output.moves() { probe.frames } else { 1 };
-    let asked = u64::from(plan.canvas.width) * u64::from(plan.canvas.height) * u64::from(frames_kept);
-    if asked > settings.limits.output_pixels_max {
-        return Err(Error::OutputTooLarge { asked, max: settings.limits.output_pixels_max });
-    }
+    admit(&plan, frames_kept, settings)?;
     let nobody = Copyright::default();
     let copyright = if settings.keep_copyright { source.copyright.clone() } else { nobody };
     let manner = Manner { quality: variant.quality(), settings, copyright: &copyright, stop };
@@ -78,6 +83,13 @@ pub fn render(bytes: &[u8], variant: &Variant, settings: &Settings, stop: &dyn S
     Ok(Rendered { bytes, media_type: output.media_type(), width, height, frames })
 }
 
+/// Whether a derivative may be so large.
+fn admit(plan: &Plan, frames: u32, settings: &Settings) -> Result<(), Error> {
+    let asked = u64::from(plan.canvas.width) * u64::from(plan.canvas.height) * u64::from(frames);
+    let max = settings.limits.output_pixels_max;
+    if asked > max { Err(Error::OutputTooLarge { asked, max }) } else { Ok(()) }
+}
+
 /// How a source is turned and which part of it is used.
 pub(crate) struct Shape {
     turning: Turning,
@@ -86,6 +98,8 @@ pub(crate) struct Shape {
     turned: Size,
     /// The part named by `rect`, or all of it, in turned pixels.
     rect: Window,
+    /// The scales in eighths at which the source can be decoded.
+    scales: &'static [u32],
 }
 
 impl Shape {
@@ -95,22 +109,28 @@ impl Shape {
         let turned = Size::new(width, height);
         let whole = Window { x: 0.0, y: 0.0, width: width.into(), height: height.into() };
         let stored = (f64::from(probe.width), f64::from(probe.height));
-        Self { turning, stored, turned, rect: variant.rect(turned).unwrap_or(whole) }
+        Self { turning, stored, turned, rect: variant.rect(turned).unwrap_or(whole), scales: probe.scales }
     }
 
     /// The scale in eighths that is enough to decode a JPEG at. Trimming looks at every pixel.
-    pub(crate) fn eighths(&self, variant: &Variant) -> u32 {
+    pub(crate) fn eighths(&self, variant: &Variant, scaling: Scaling) -> u32 {
         if variant.trim().is_some() {
             return 8;
         }
         let plan = variant.plan(size_of(self.rect));
         let across = plan.window.width / f64::from(plan.picture.width);
         let down = plan.window.height / f64::from(plan.picture.height);
-        enough(across.min(down))
+        self.enough(across.min(down), scaling)
     }
 
-    fn eighths_for(&self, side_max: u32) -> u32 {
-        enough(self.rect.width.max(self.rect.height) / f64::from(side_max))
+    fn eighths_for(&self, side_max: u32, scaling: Scaling) -> u32 {
+        self.enough(self.rect.width.max(self.rect.height) / f64::from(side_max), scaling)
+    }
+
+    /// The smallest scale that leaves the resampler enough to do for this shrink.
+    fn enough(&self, shrink: f64, scaling: Scaling) -> u32 {
+        let enough = jpeg::enough(shrink, scaling.residual_min());
+        self.scales.iter().find(|eighths| **eighths >= enough).copied().unwrap_or(8)
     }
 
     /// The part that is left of `rect` when the border is trimmed, in turned pixels.
@@ -156,15 +176,7 @@ impl Shape {
             let map = self.cut(source.extent, pixels, region, Size::new(width, height))?;
             plan.window = search::place(&map, search, (size.width.into(), size.height.into()), plan.window);
         }
-        // A trimmed region of a scaled picture is fractional; the plan was made for whole pixels.
-        let (across, down) = (region.width / f64::from(size.width), region.height / f64::from(size.height));
-        plan.window = Window {
-            x: region.x + plan.window.x * across,
-            y: region.y + plan.window.y * down,
-            width: plan.window.width * across,
-            height: plan.window.height * down,
-        };
-        Ok(plan)
+        Ok(within(plan, region))
     }
 
     /// Cuts a window in turned pixels out of a decoded frame, scales it and turns it.
@@ -190,10 +202,18 @@ fn size_of(window: Window) -> Size {
     Size::new((window.width.round() as u32).max(1), (window.height.round() as u32).max(1))
 }
 
-/// The smallest scale that leaves the resampler enough to do for this shrink.
-fn enough(shrink: f64) -> u32 {
-    let leaves_enough = |eighths: &&u32| shrink * f64::from(**eighths) / 8.0 >= RESIDUAL_SHRINK_MIN;
-    jpeg::SCALES.iter().find(leaves_enough).copied().unwrap_or(8)
+/// A plan that was made for a region as if it were the whole picture, with its window in the whole picture.
+fn within(mut plan: Plan, region: Window) -> Plan {
+    let size = size_of(region);
+    // A trimmed region of a scaled picture is fractional; the plan was made for whole pixels.
+    let (across, down) = (region.width / f64::from(size.width), region.height / f64::from(size.height));
+    plan.window = Window {
+        x: region.x + plan.window.x * across,
+        y: region.y + plan.window.y * down,
+        width: plan.window.width * across,
+        height: plan.window.height * down,
+    };
+    plan
 }
 
 /// What is done to every frame.
@@ -209,11 +229,16 @@ struct Step<'a> {
 
 impl Step<'_> {
     fn run(&self, frame: Frame) -> Result<Frame, Error> {
+        check(self.stop)?;
+        let pixels = self.shape.scale(self.extent, &frame.pixels, self.plan.window, self.plan.picture)?;
+        check(self.stop)?;
+        self.finish(Frame { pixels, delay_ms: frame.delay_ms })
+    }
+
+    /// What comes after scaling.
+    fn finish(&self, frame: Frame) -> Result<Frame, Error> {
         let (plan, stop) = (&self.plan, self.stop);
-        check(stop)?;
-        let mut pixels = self.shape.scale(self.extent, &frame.pixels, plan.window, plan.picture)?;
-        drop(frame.pixels);
-        check(stop)?;
+        let mut pixels = frame.pixels;
         if let Some(icc) = self.icc {
             pixels = colour::to_srgb(pixels, icc);
         }

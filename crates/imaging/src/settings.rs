@@ -53,6 +53,33 @@ impl Default for QualityDefaults {
     }
 }
 
+/// How far a JPEG is shrunk by its own decoder, which is fast, and how far by the resampler, which is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scaling {
+    /// The resampler shrinks to 1/1.4 at least: nobody can tell the result from a full decoding.
+    #[default]
+    Best,
+    /// The decoder shrinks as far as it can without falling below the output, as libvips does: up to twice as fast.
+    Fast,
+}
+
+impl Scaling {
+    /// How much a JPEG must still be shrunk by the resampler after scaled decoding.
+    pub(crate) fn residual_min(self) -> f64 {
+        match self {
+            Self::Best => 1.4,
+            Self::Fast => 1.0,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Fast => "fast",
+        }
+    }
+}
+
 /// What an operator decides about pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -65,6 +92,8 @@ pub struct Settings {
     pub avif_speed: u8,
     /// libwebp's method, 0 (fast) to 6 (small). Default 3.
     pub webp_method: u8,
+    /// How much detail scaled decoding of a JPEG may give up. Default best.
+    pub scaling: Scaling,
     /// Qualities where a variant names none.
     pub quality_default: QualityDefaults,
     /// Pass SVG files on as they are. Default off; they are never rendered.
@@ -84,6 +113,7 @@ impl Default for Settings {
             keep_copyright: false,
             avif_speed: 8,
             webp_method: 3,
+            scaling: Scaling::Best,
             quality_default: QualityDefaults::default(),
             allow_svg: false,
             srcset_widths: vec![320, 640, 960, 1280, 1600, 1920, 2560, 3840],
@@ -103,7 +133,7 @@ pub struct Mistake {
 }
 
 /// Raised by one whenever a change to this crate changes the bytes of derivatives; part of every derivative's name.
-const PIPELINE: &str = "pipeline 1";
+const PIPELINE: &str = "pipeline 2";
 
 impl Settings {
     /// Every setting that is out of range.
@@ -154,8 +184,9 @@ impl Settings {
             "zune-jpeg jpeg-encoder libwebp"
         };
         let settings = format!(
-            "copyright {} avif {} webp {} quality {} {} {} srcset {:?}",
+            "copyright {} scaling {} avif {} webp {} quality {} {} {} srcset {:?}",
             self.keep_copyright,
+            self.scaling.word(),
             self.avif_speed,
             self.webp_method,
             self.quality_default.jpeg,
@@ -191,6 +222,7 @@ mod tests {
             Settings { keep_copyright: true, ..base.clone() },
             Settings { avif_speed: 1, ..base.clone() },
             Settings { webp_method: 6, ..base.clone() },
+            Settings { scaling: Scaling::Fast, ..base.clone() },
             Settings { quality_default: QualityDefaults { webp: 1, ..Default::default() }, ..base.clone() },
             Settings { srcset_widths: vec![1], ..base.clone() },
         ] {

@@ -86,6 +86,13 @@ choices! {
         /// By polling alone.
         Poll = "poll",
     }
+    /// How far a JPEG is shrunk by its own decoder.
+    Scaling {
+        /// As far as nobody can tell.
+        Best = "best",
+        /// As far as it goes without falling below the output.
+        Fast = "fast",
+    }
     /// The value of `Cross-Origin-Resource-Policy`.
     CrossOriginResourcePolicy {
         /// Any site may embed the pictures.

@@ -8,7 +8,7 @@ use afterimage_imaging as imaging;
 use afterimage_variant as variant;
 use bytes::Bytes;
 
-use crate::choice::{OnUnprovable, OriginalsMode, WatchMode};
+use crate::choice::{OnUnprovable, OriginalsMode, Scaling, WatchMode};
 use crate::{Locations, Mistake, Settings, Wiring};
 
 /// Reads a file whole; lent by the top rank for the fallback picture.
@@ -30,6 +30,10 @@ impl Settings {
             keep_copyright: self.output.copyright,
             avif_speed: self.output.avif_speed,
             webp_method: self.output.webp_method,
+            scaling: match self.output.scaling {
+                Scaling::Best => imaging::Scaling::Best,
+                Scaling::Fast => imaging::Scaling::Fast,
+            },
             quality_default: imaging::QualityDefaults {
                 jpeg: self.output.jpeg_quality,
                 webp: self.output.webp_quality,

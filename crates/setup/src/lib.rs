@@ -26,7 +26,8 @@ mod wire;
 
 pub use check::overlap;
 pub use choice::{
-    CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind, Scheme, Trust, WatchMode,
+    CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind, Scaling, Scheme, Trust,
+    WatchMode,
 };
 pub use convert::ReadFile;
 pub use define::{Definition, Reload};

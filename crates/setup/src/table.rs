@@ -6,7 +6,7 @@
 //! ```
 
 use crate::choice::{
-    CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind, Trust, WatchMode,
+    CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind, Scaling, Trust, WatchMode,
 };
 use crate::define::{Definition, Kind, Reload, bytes, count, milliseconds, seconds, settings};
 use crate::list::{Presets, Ratio};
@@ -130,6 +130,8 @@ settings! {
         avif_speed: u8 = "8", count(0, 9), Live;
         /// libwebp's method: 6 is slow and small.
         webp_method: u8 = "3", count(0, 6), Live;
+        /// How JPEGs are shrunk. "best": the resampler has the last word, the result is as from every pixel. "fast": the decoder shrinks as far as it can, as libvips does.
+        scaling: Scaling = "best", Kind::Choice(Scaling::WORDS), Live;
         /// Keep the artist and copyright fields. All other metadata always goes.
         copyright: bool = "false", Kind::Bool, Live;
     }

@@ -14,6 +14,12 @@ pub(crate) struct Header<'a> {
     /// 1, 3 or 4.
     pub(crate) components: u8,
     pub(crate) progressive: bool,
+    /// The marker of the frame header, which names the coding process.
+    pub(crate) process: u8,
+    /// How each component is sampled.
+    pub(crate) sampling: Vec<Sampling>,
+    /// Whether there is a JFIF header, which means YCbCr.
+    jfif: bool,
     /// The colour transform of an Adobe APP14 segment: 0 none, 1 YCbCr, 2 YCCK.
     pub(crate) adobe_transform: Option<u8>,
     pub(crate) facts: Facts,
@@ -22,11 +28,39 @@ pub(crate) struct Header<'a> {
     pub(crate) app13: Vec<&'a [u8]>,
 }
 
+/// A component as the frame header lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sampling {
+    pub(crate) id: u8,
+    /// Blocks across and down in an MCU.
+    pub(crate) across: u8,
+    pub(crate) down: u8,
+    /// Its quantisation table.
+    pub(crate) table: u8,
+}
+
+impl Header<'_> {
+    /// Whether the components are gray, or Y, Cb and Cr in this order, by the rule that every decoder follows: a JFIF header says
+    /// so, else Adobe's says what it is, else names that spell RGB mean RGB.
+    pub(crate) fn is_gray_or_ycc(&self) -> bool {
+        let names_rgb = || self.sampling.iter().map(|sampling| sampling.id).eq(*b"RGB");
+        match (self.components, self.adobe_transform) {
+            (1, _) => true,
+            (3, _) if self.jfif => true,
+            (3, Some(transform)) => transform != 0,
+            (3, None) => !names_rgb(),
+            _ => false,
+        }
+    }
+}
+
 struct Frame {
     width: u32,
     height: u32,
     components: u8,
     progressive: bool,
+    process: u8,
+    sampling: Vec<Sampling>,
 }
 
 /// Reads the whole structure.
@@ -35,6 +69,7 @@ pub(crate) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, E
     let mut frame: Option<Frame> = None;
     let mut scans: u64 = 0;
     let mut adobe_transform = None;
+    let mut jfif = false;
     let mut facts = Facts::default();
     let mut icc = IccParts::default();
     let mut app13 = Vec::new();
@@ -70,6 +105,7 @@ pub(crate) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, E
                 }
                 walk.skip_entropy();
             }
+            0xe0 if body.starts_with(b"JFIF\0") => jfif = true,
             0xe1 if body.starts_with(b"Exif\0") && facts == Facts::default() => facts = exif::read(body),
             0xe2 => icc.take(body),
             0xed => app13.push(body),
@@ -86,6 +122,9 @@ pub(crate) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, E
         height: frame.height,
         components: frame.components,
         progressive: frame.progressive,
+        process: frame.process,
+        sampling: frame.sampling,
+        jfif,
         adobe_transform,
         facts,
         icc: icc.join(),
@@ -112,17 +151,21 @@ fn read_frame(marker: u8, body: &[u8]) -> Result<Frame, Error> {
     if width == 0 || height == 0 {
         return Err(Error::broken(format!("{width}x{height} pixels")));
     }
-    Ok(Frame { width, height, components, progressive })
+    let sampling = body[6..].chunks_exact(3).take(components.into());
+    let sampling =
+        sampling.map(|of| Sampling { id: of[0], across: of[1] >> 4, down: of[1] & 15, table: of[2] }).collect();
+    Ok(Frame { width, height, components, progressive, process: marker, sampling })
 }
 
-struct Walk<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// Steps from marker to marker.
+pub(super) struct Walk<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
 }
 
 impl<'a> Walk<'a> {
     /// The next marker; any number of fill bytes may stand before it.
-    fn marker(&mut self) -> Result<u8, Error> {
+    pub(super) fn marker(&mut self) -> Result<u8, Error> {
         let end = || Error::truncated("no end of image marker");
         if *self.bytes.get(self.at).ok_or_else(end)? != 0xff {
             return Err(Error::broken(format!("no marker at byte {}", self.at)));
@@ -134,7 +177,7 @@ impl<'a> Walk<'a> {
         Ok(self.bytes[self.at - 1])
     }
 
-    fn segment(&mut self) -> Result<&'a [u8], Error> {
+    pub(super) fn segment(&mut self) -> Result<&'a [u8], Error> {
         let short = || Error::truncated("the file ends within a segment");
         let length: [u8; 2] =
             self.bytes.get(self.at..self.at + 2).and_then(|length| length.try_into().ok()).ok_or_else(short)?;
@@ -149,7 +192,7 @@ impl<'a> Walk<'a> {
     }
 
     /// To the next marker that is no restart, past stuffed zeros; or to the end.
-    fn skip_entropy(&mut self) {
+    pub(super) fn skip_entropy(&mut self) {
         loop {
             match memchr::memchr(0xff, &self.bytes[self.at..]) {
                 None => return self.at = self.bytes.len(),

@@ -1,10 +1,12 @@
-//! JPEG in and out. The header is read here, by our own reader, so that every limit is checked before a decoder sees a byte; pixels
-//! come from libjpeg-turbo, or from pure Rust in builds without it. A decoder's warning is an error: it would otherwise fill what is
-//! missing with gray.
+//! JPEG in and out. The header is read here, by our own reader, so that every limit is checked before a decoder sees a byte. Nearly
+//! every file is decoded by our own [`scaled`] decoder; the rest (arithmetic coding, CMYK, RGB, odd sampling) by libjpeg-turbo, or by
+//! pure Rust in builds without it. Another decoder's warning is an error: it would otherwise fill what is missing with gray.
 
 mod header;
+mod planes;
 #[cfg(not(feature = "native"))]
 mod pure;
+mod scaled;
 #[cfg(feature = "native")]
 mod turbo;
 
@@ -13,9 +15,16 @@ use pure as codec;
 #[cfg(feature = "native")]
 use turbo as codec;
 
+pub(crate) use codec::ENCODES_PLANES;
+pub(crate) use planes::{Layout, Picture, Wanted, enough, to_pixels};
+
+use afterimage_variant::Window;
+
+use self::header::Header;
 use crate::colour;
 use crate::copyright::Copyright;
 use crate::pixels::{Channels, Frames, Pixels};
+use crate::plane::Plane;
 use crate::stop::{Stop, check};
 use crate::{Error, Limits, Probe, Source};
 
@@ -49,21 +58,27 @@ pub(crate) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, Error> {
     // Ink is converted where it is decoded: both pictures are there at once.
     probe.channels = if header.components == 4 { 7 } else { header.components };
     probe.progressive = header.progressive;
+    probe.scales = if scaled::Frame::of(&header, [8; 3]).is_some() { &[1, 2, 3, 4, 5, 6, 7, 8] } else { codec::SCALES };
     Ok(probe)
 }
 
-/// The scales in eighths at which decoding is cheaper than at the next one.
-pub(crate) const SCALES: &[u32] = codec::SCALES;
-
-/// Decodes at `eighths`/8 of the full scale, one of [`SCALES`].
+/// Decodes at `eighths`/8 of the full scale, one of the scales that probing names.
 pub(crate) fn decode(bytes: &[u8], eighths: u32, limits: &Limits, stop: &dyn Stop) -> Result<Frames<'static>, Error> {
-    let header = header::read(bytes, limits)?;
-    limits.admit(header.width, header.height, 1)?;
+    let picture = Picture::open(bytes, limits)?;
     check(stop)?;
-    let samples = codec::decode(bytes, &header, eighths, stop)?;
+    let (mut header, samples) = match picture {
+        Ok(picture) => {
+            let pixels = decode_whole(&picture, eighths, stop)?;
+            (picture.header, Samples::Pixels(pixels))
+        }
+        Err(header) => {
+            let samples = codec::decode(bytes, &header, eighths, stop)?;
+            (header, samples)
+        }
+    };
     check(stop)?;
     let (pixels, icc) = match samples {
-        Samples::Pixels(pixels) => (pixels, header.icc),
+        Samples::Pixels(pixels) => (pixels, header.icc.take()),
         Samples::Cmyk { width, height, mut data } => {
             // Adobe's writers store how much light is left, everybody else how much ink there is.
             if header.adobe_transform.is_some() {
@@ -79,27 +94,54 @@ pub(crate) fn decode(bytes: &[u8], eighths: u32, limits: &Limits, stop: &dyn Sto
         extent: (scaled(header.width), scaled(header.height)),
         orientation: header.facts.orientation,
         icc,
-        copyright: header.app13.iter().fold(Copyright::of_exif(&header.facts), |known, block| known.or_iptc(block)),
+        copyright: copyright(&header),
         ..Frames::still(pixels)
     })
 }
 
+/// All of a picture by our own decoder, every sample of luma as it is.
+fn decode_whole(picture: &Picture<'_>, eighths: u32, stop: &dyn Stop) -> Result<Pixels, Error> {
+    let side = |side: u32| (side * eighths).div_ceil(8);
+    let (width, height) = (side(picture.header.width), side(picture.header.height));
+    // The last column may reach beyond the picture; here it is a whole one.
+    let reach = |side: u32| f64::from(side) * 8.0 / f64::from(eighths);
+    let window = Window { x: 0.0, y: 0.0, width: reach(width), height: reach(height) };
+    let wanted = Wanted { window, width, height, residual_min: 1.0, layout: Layout::Full };
+    to_pixels(picture.planes(&wanted, stop)?)
+}
+
+/// Bytes that a decoder keeps of each block of a progressive file at a scale.
+pub(crate) fn coefficient_bytes(eighths: u32, scales: &[u32]) -> u64 {
+    // libjpeg-turbo keeps all 64.
+    if scales.len() < 8 { 128 } else { scaled::coefficient_bytes(eighths) }
+}
+
+pub(crate) fn copyright(header: &Header<'_>) -> Copyright {
+    header.app13.iter().fold(Copyright::of_exif(&header.facts), |known, block| known.or_iptc(block))
+}
+
 /// Encodes gray or RGB, 4:2:0 with optimised Huffman tables.
 pub(crate) fn encode(pixels: &Pixels, encoding: Encoding<'_>) -> Result<Vec<u8>, Error> {
-    let side = pixels.width.max(pixels.height);
-    if side > SIDE_MAX {
-        return Err(Error::OutputTooLarge { asked: side.into(), max: SIDE_MAX.into() });
-    }
+    check_side(pixels.width.max(pixels.height))?;
     debug_assert_ne!(pixels.channels, Channels::Rgba, "alpha ends on the canvas");
     let jpeg = codec::encode(pixels, encoding.quality.clamp(1, 100), encoding.progressive)?;
-    Ok(match encoding.exif {
-        Some(tiff) => with_exif(jpeg, tiff),
-        None => jpeg,
-    })
+    Ok(with_exif(jpeg, encoding.exif))
+}
+
+/// The same from Y, Cb and Cr at 4:2:0, or from Y alone, where [`ENCODES_PLANES`].
+pub(crate) fn encode_planes(planes: &[Plane], encoding: Encoding<'_>) -> Result<Vec<u8>, Error> {
+    check_side(planes[0].width.max(planes[0].height) as u32)?;
+    let jpeg = codec::encode_planes(planes, encoding.quality.clamp(1, 100), encoding.progressive)?;
+    Ok(with_exif(jpeg, encoding.exif))
+}
+
+fn check_side(side: u32) -> Result<(), Error> {
+    if side > SIDE_MAX { Err(Error::OutputTooLarge { asked: side.into(), max: SIDE_MAX.into() }) } else { Ok(()) }
 }
 
 /// Puts an APP1 segment behind SOI. Exif asks to be first, and JFIF readers find APP0 behind it all the same.
-fn with_exif(jpeg: Vec<u8>, tiff: &[u8]) -> Vec<u8> {
+fn with_exif(jpeg: Vec<u8>, tiff: Option<&[u8]>) -> Vec<u8> {
+    let Some(tiff) = tiff else { return jpeg };
     let Ok(segment_bytes) = u16::try_from(tiff.len() + 8) else { return jpeg };
     let [high, low] = segment_bytes.to_be_bytes();
     [&jpeg[..2], &[0xff, 0xe1, high, low], b"Exif\0\0", tiff, &jpeg[2..]].concat()

@@ -11,9 +11,17 @@ use super::Samples;
 use super::header::Header;
 use crate::Error;
 use crate::pixels::{Channels, Pixels};
+use crate::plane::Plane;
 use crate::stop::Stop;
 
 pub(super) const SCALES: &[u32] = &[8];
+
+/// jpeg-encoder takes pixels only.
+pub(crate) const ENCODES_PLANES: bool = false;
+
+pub(super) fn encode_planes(_planes: &[Plane], _quality: u8, _progressive: bool) -> Result<Vec<u8>, Error> {
+    Err(Error::encode("this build encodes no planes"))
+}
 
 pub(super) fn decode(bytes: &[u8], header: &Header<'_>, _eighths: u32, _stop: &dyn Stop) -> Result<Samples, Error> {
     let (space, channels) = match header.components {

@@ -7,10 +7,13 @@ use super::Samples;
 use super::header::Header;
 use crate::Error;
 use crate::pixels::{Channels, Pixels};
+use crate::plane::Plane;
 use crate::stop::Stop;
 
 /// Its SIMD covers these; 3/8, 5/8, 6/8 and 7/8 are slower than the next larger one here.
 pub(super) const SCALES: &[u32] = &[1, 2, 4, 8];
+
+pub(crate) const ENCODES_PLANES: bool = true;
 
 struct Handle(raw::tjhandle);
 
@@ -98,31 +101,72 @@ pub(super) fn decode(bytes: &[u8], header: &Header<'_>, eighths: u32, _stop: &dy
 }
 
 pub(super) fn encode(pixels: &Pixels, quality: u8, progressive: bool) -> Result<Vec<u8>, Error> {
-    let handle = Handle::new(raw::TJINIT_TJINIT_COMPRESS)?;
     let (format, sampling) = match pixels.channels {
         Channels::Gray => (raw::TJPF_TJPF_GRAY, raw::TJSAMP_TJSAMP_GRAY),
         Channels::Rgb => (raw::TJPF_TJPF_RGB, raw::TJSAMP_TJSAMP_420),
         Channels::Rgba => (raw::TJPF_TJPF_RGBX, raw::TJSAMP_TJSAMP_420),
     };
+    compress(sampling, quality, progressive, |handle, buffer, bytes| {
+        // SAFETY: `pixels` holds height rows of `row_bytes`; the library allocates and grows `buffer` itself.
+        unsafe {
+            raw::tj3Compress8(
+                handle,
+                pixels.data.as_ptr(),
+                pixels.width as _,
+                pixels.row_bytes() as _,
+                pixels.height as _,
+                format as _,
+                buffer,
+                bytes,
+            )
+        }
+    })
+}
+
+/// Planes whose chroma has half of luma's columns and rows, rounded up; or luma alone.
+pub(super) fn encode_planes(planes: &[Plane], quality: u8, progressive: bool) -> Result<Vec<u8>, Error> {
+    let (width, height) = (planes[0].width, planes[0].height);
+    let sampling = if planes.len() == 1 { raw::TJSAMP_TJSAMP_GRAY } else { raw::TJSAMP_TJSAMP_420 };
+    let halves = (width.div_ceil(2), height.div_ceil(2));
+    let sizes = [(width, height), halves, halves];
+    let fit =
+        |(plane, (width, height)): (&Plane, (usize, usize))| plane.width == width && plane.data.len() == width * height;
+    if !matches!(planes.len(), 1 | 3) || !planes.iter().zip(sizes).all(fit) {
+        return Err(Error::encode("planes of the wrong sizes"));
+    }
+    let pointers: Vec<*const u8> = planes.iter().map(|plane| plane.data.as_ptr()).collect();
+    let strides: Vec<i32> = planes.iter().map(|plane| plane.width as i32).collect();
+    compress(sampling, quality, progressive, |handle, buffer, bytes| {
+        // SAFETY: the library reads planes of the sizes checked above: one for gray, else three, by its own rule of rounding up.
+        unsafe {
+            raw::tj3CompressFromYUVPlanes8(
+                handle,
+                pointers.as_ptr(),
+                width as _,
+                strides.as_ptr(),
+                height as _,
+                buffer,
+                bytes,
+            )
+        }
+    })
+}
+
+/// Compresses by `run`, which is given a buffer that the library allocates.
+fn compress(
+    sampling: raw::TJSAMP,
+    quality: u8,
+    progressive: bool,
+    run: impl FnOnce(raw::tjhandle, *mut *mut u8, *mut raw::size_t) -> i32,
+) -> Result<Vec<u8>, Error> {
+    let handle = Handle::new(raw::TJINIT_TJINIT_COMPRESS)?;
     handle.set(raw::TJPARAM_TJPARAM_QUALITY, quality.into())?;
     handle.set(raw::TJPARAM_TJPARAM_SUBSAMP, sampling)?;
     handle.set(raw::TJPARAM_TJPARAM_OPTIMIZE, 1)?;
     handle.set(raw::TJPARAM_TJPARAM_PROGRESSIVE, progressive.into())?;
     let mut buffer: *mut u8 = std::ptr::null_mut();
     let mut bytes = 0;
-    // SAFETY: `pixels` holds height rows of `row_bytes`; the library allocates and grows `buffer` itself.
-    let code = unsafe {
-        raw::tj3Compress8(
-            handle.0,
-            pixels.data.as_ptr(),
-            pixels.width as _,
-            pixels.row_bytes() as _,
-            pixels.height as _,
-            format as _,
-            &mut buffer,
-            &mut bytes,
-        )
-    };
+    let code = run(handle.0, &mut buffer, &mut bytes);
     let jpeg = if code == 0 && !buffer.is_null() {
         // SAFETY: on success the library has written `bytes` bytes there.
         Ok(unsafe { std::slice::from_raw_parts(buffer, bytes as usize) }.to_vec())

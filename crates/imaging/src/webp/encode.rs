@@ -6,6 +6,7 @@ use libwebp_sys as sys;
 
 use crate::Error;
 use crate::pixels::{Channels, Frame, Pixels};
+use crate::plane::Plane;
 use crate::stop::{Stop, check};
 
 /// Longest side of a WebP (RFC 9649, section 2.7).
@@ -40,15 +41,19 @@ fn check_side(width: u32, height: u32) -> Result<(), Error> {
 struct Picture(Box<sys::WebPPicture>);
 
 impl Picture {
-    fn new(pixels: &Pixels, argb: bool, stop: &&dyn Stop) -> Result<Self, Error> {
+    fn empty(width: u32, height: u32, stop: &&dyn Stop) -> Result<Self, Error> {
         let mut picture =
             Box::new(sys::WebPPicture::new().map_err(|()| Error::encode("libwebp is of another version"))?);
-        picture.width = pixels.width as c_int;
-        picture.height = pixels.height as c_int;
-        picture.use_argb = argb.into();
+        picture.width = width as c_int;
+        picture.height = height as c_int;
         picture.progress_hook = Some(goes_on);
         picture.user_data = std::ptr::from_ref(stop).cast_mut().cast();
-        let mut picture = Self(picture);
+        Ok(Self(picture))
+    }
+
+    fn new(pixels: &Pixels, argb: bool, stop: &&dyn Stop) -> Result<Self, Error> {
+        let mut picture = Self::empty(pixels.width, pixels.height, stop)?;
+        picture.0.use_argb = argb.into();
         let widened;
         let data: &[u8] = match pixels.channels {
             Channels::Rgb | Channels::Rgba => &pixels.data,
@@ -79,7 +84,7 @@ impl Drop for Picture {
 
 /// Asked by libwebp as it goes; 0 ends the encoding.
 unsafe extern "C" fn goes_on(_percent: c_int, picture: *const sys::WebPPicture) -> c_int {
-    // SAFETY: `user_data` is the `&&dyn Stop` given in `Picture::new`, which outlives the encoding.
+    // SAFETY: `user_data` is the `&&dyn Stop` given in `Picture::empty`, which outlives the encoding.
     let stop = unsafe { *(*picture).user_data.cast::<&dyn Stop>() };
     c_int::from(!stop.expired())
 }
@@ -119,9 +124,40 @@ impl Drop for Writer {
 /// Encodes a still, lossy, alpha lossless.
 pub(crate) fn encode(pixels: &Pixels, encoding: Encoding, stop: &dyn Stop) -> Result<Vec<u8>, Error> {
     check_side(pixels.width, pixels.height)?;
+    run(Picture::new(pixels, false, &stop)?, encoding, stop)
+}
+
+/// The same from Y, Cb and Cr of video's ranges at 4:2:0, or from Y alone.
+pub(crate) fn encode_planes(planes: &[Plane], encoding: Encoding, stop: &dyn Stop) -> Result<Vec<u8>, Error> {
+    let luma = &planes[0];
+    check_side(luma.width as u32, luma.height as u32)?;
+    let (wide, high) = (luma.width.div_ceil(2), luma.height.div_ceil(2));
+    let gray;
+    let (blue, red) = match planes {
+        [_, blue, red] => (blue, red),
+        _ => {
+            gray = Plane { width: wide, height: high, data: vec![128; wide * high] };
+            (&gray, &gray)
+        }
+    };
+    let fits = |plane: &Plane, wide: usize, high: usize| plane.width == wide && plane.data.len() == wide * high;
+    if !fits(luma, luma.width, luma.height) || !fits(blue, wide, high) || !fits(red, wide, high) {
+        return Err(Error::encode("planes of the wrong sizes"));
+    }
+    let mut picture = Picture::empty(luma.width as u32, luma.height as u32, &stop)?;
+    picture.0.colorspace = sys::WebPEncCSP::WEBP_YUV420;
+    // Lent: the encoder reads planes that it did not allocate and never writes or frees them. Their sizes were checked above.
+    picture.0.y = luma.data.as_ptr().cast_mut();
+    picture.0.u = blue.data.as_ptr().cast_mut();
+    picture.0.v = red.data.as_ptr().cast_mut();
+    picture.0.y_stride = luma.width as c_int;
+    picture.0.uv_stride = wide as c_int;
+    run(picture, encoding, stop)
+}
+
+fn run(mut picture: Picture, encoding: Encoding, stop: &dyn Stop) -> Result<Vec<u8>, Error> {
     let config = config(encoding)?;
     let mut writer = Writer::new();
-    let mut picture = Picture::new(pixels, false, &stop)?;
     picture.0.writer = Some(sys::WebPMemoryWrite);
     picture.0.custom_ptr = std::ptr::from_mut(&mut *writer.0).cast::<c_void>();
     // SAFETY: configuration and picture are whole; the writer outlives the call.

@@ -6,7 +6,7 @@ mod encode;
 mod riff;
 
 pub(crate) use decode::{decode, probe};
-pub(crate) use encode::{Encoding, encode, encode_animation};
+pub(crate) use encode::{Encoding, encode, encode_animation, encode_planes};
 pub(crate) use riff::with_exif;
 
 #[cfg(test)]

@@ -1,0 +1,201 @@
+//! From a JPEG straight to the planes of an output: decoded at the scale that is enough for each plane, resampled as its rows come.
+//! Chroma is never brought to the size of luma first.
+
+use afterimage_variant::Window;
+
+use super::header::Header;
+use super::scaled::{self, Frame, Sink};
+use crate::pixels::{Channels, Pixels, buffer_bytes};
+use crate::plane::{Plane, Range, Resizer, Span};
+use crate::stop::Stop;
+use crate::{Error, Limits};
+
+/// What is wanted of a picture: a part of it, at a size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// In pixels of the whole picture as it is stored.
+    pub(crate) window: Window,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// How much is to be left for the resampler to shrink after the scaled decoding.
+    pub(crate) residual_min: f64,
+    pub(crate) layout: Layout,
+}
+
+/// How chroma lies beside luma.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// As large as luma: 4:4:4, for RGB.
+    Full,
+    /// One sample for two by two of luma, in their middle: 4:2:0, for encoders.
+    Halved {
+        /// Whether the pairs are to be counted from the right and from the bottom, because the planes will be mirrored: it matters
+        /// where a side is odd.
+        mirrored: (bool, bool),
+        /// In the ranges of video, which WebP takes, in place of JPEG's.
+        video: bool,
+    },
+}
+
+/// A file that our own decoder reads, ready to be decoded once.
+pub(crate) struct Picture<'a> {
+    bytes: &'a [u8],
+    pub(crate) header: Header<'a>,
+}
+
+/// The least scale in eighths that leaves so much to shrink.
+pub(crate) fn enough(shrink: f64, residual_min: f64) -> u32 {
+    // The shrink is a quotient: 8/3 of 3/8 must not fall short of 1.
+    (1..=8).find(|eighths| shrink * f64::from(*eighths) / 8.0 >= residual_min - 1e-9).unwrap_or(8)
+}
+
+impl<'a> Picture<'a> {
+    /// Reads the structure of a file and checks its limits. `Err` in the inner result: the header, for another decoder.
+    pub(crate) fn open(bytes: &'a [u8], limits: &Limits) -> Result<Result<Self, Header<'a>>, Error> {
+        let header = super::header::read(bytes, limits)?;
+        Ok(match Frame::of(&header, [8; 3]) {
+            Some(_) => Ok(Self { bytes, header }),
+            None => Err(header),
+        })
+    }
+
+    /// Decodes what is wanted: Y, Cb, Cr, or Y alone where the picture is gray.
+    pub(crate) fn planes(&self, wanted: &Wanted, stop: &dyn Stop) -> Result<Vec<Plane>, Error> {
+        let unknown = || Error::unsupported("a frame that our decoder does not know");
+        let full = Frame::of(&self.header, [8; 3]).ok_or_else(unknown)?;
+        let mut eighths = [8; 3];
+        for (component, eighths) in eighths.iter_mut().enumerate().take(full.components.len()) {
+            let (across, down) = wanted.spans(component, full.density(component));
+            let (width, height) = wanted.size(component);
+            let shrink = (across.length / width as f64).min(down.length / height as f64);
+            *eighths = enough(shrink, wanted.residual_min);
+        }
+        let frame = Frame::of(&self.header, eighths).ok_or_else(unknown)?;
+        let resizer = |component: usize| {
+            let (across, down) = wanted.spans(component, frame.density(component));
+            let shape = &frame.components[component];
+            let source = (shape.width, shape.height);
+            Resizer::new(source, across, down, wanted.size(component), wanted.range(component))
+        };
+        let mut resizers = Resizers((0..frame.components.len()).map(resizer).collect());
+        scaled::decode(self.bytes, &self.header, &frame, stop, &mut resizers)?;
+        resizers.0.into_iter().map(Resizer::finish).collect()
+    }
+}
+
+impl Wanted {
+    fn size(&self, component: usize) -> (usize, usize) {
+        let (width, height) = (self.width as usize, self.height as usize);
+        match self.layout {
+            Layout::Halved { .. } if component > 0 => (width.div_ceil(2), height.div_ceil(2)),
+            _ => (width, height),
+        }
+    }
+
+    /// What the output covers of a component's plane that has so many samples for a pixel.
+    fn spans(&self, component: usize, density: (f64, f64)) -> (Span, Span) {
+        let mirrored = match self.layout {
+            Layout::Halved { mirrored, .. } if component > 0 => Some(mirrored),
+            _ => None,
+        };
+        let span = |start: f64, length: f64, side: u32, density: f64, mirrored: Option<bool>| {
+            let Some(mirrored) = mirrored else { return Span { start: start * density, length: length * density } };
+            // Pairs cover an even number of luma samples: of an odd side one more than there are.
+            let pixel = length / f64::from(side);
+            let beyond = pixel * f64::from(side % 2);
+            let start = if mirrored { start - beyond } else { start };
+            Span { start: start * density, length: (length + beyond) * density }
+        };
+        let window = self.window;
+        (
+            span(window.x, window.width, self.width, density.0, mirrored.map(|mirrored| mirrored.0)),
+            span(window.y, window.height, self.height, density.1, mirrored.map(|mirrored| mirrored.1)),
+        )
+    }
+
+    fn range(&self, component: usize) -> Range {
+        match (self.layout, component) {
+            (Layout::Halved { video: true, .. }, 0) => Range::VideoLuma,
+            (Layout::Halved { video: true, .. }, _) => Range::VideoChroma,
+            _ => Range::Full,
+        }
+    }
+}
+
+struct Resizers(Vec<Resizer>);
+
+impl Sink for Resizers {
+    fn rows(&mut self, component: usize, rows: &[u8], stride: usize) -> Result<(), Error> {
+        let resizer = &mut self.0[component];
+        rows.chunks(stride).for_each(|row| resizer.push(row));
+        Ok(())
+    }
+}
+
+/// Joins planes of one size to gray or RGB, by JFIF's matrix in fixed point.
+pub(crate) fn to_pixels(mut planes: Vec<Plane>) -> Result<Pixels, Error> {
+    let (width, height) = (planes[0].width as u32, planes[0].height as u32);
+    let [luma, blue, red] = &planes[..] else {
+        return Pixels::new(width, height, Channels::Gray, planes.swap_remove(0).data);
+    };
+    const BITS: i32 = 16;
+    let fixed = |factor: f64| (factor * f64::from(1 << BITS)).round() as i32;
+    let (red_of_cr, green_of_cb, green_of_cr, blue_of_cb) =
+        (fixed(1.402), fixed(0.344_136_286), fixed(0.714_136_286), fixed(1.772));
+    let mut data = vec![0; buffer_bytes(width, height, Channels::Rgb)?];
+    let samples = luma.data.iter().zip(&blue.data).zip(&red.data);
+    for (pixel, ((&luma, &blue), &red)) in data.as_chunks_mut::<3>().0.iter_mut().zip(samples) {
+        let (luma, blue, red) =
+            ((i32::from(luma) << BITS) + (1 << (BITS - 1)), i32::from(blue) - 128, i32::from(red) - 128);
+        let byte = |sum: i32| (sum >> BITS).clamp(0, 255) as u8;
+        *pixel = [
+            byte(luma + red_of_cr * red),
+            byte(luma - green_of_cb * blue - green_of_cr * red),
+            byte(luma + blue_of_cb * blue),
+        ];
+    }
+    Pixels::new(width, height, Channels::Rgb, data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enough_is_never_too_little() {
+        for (shrink, minimum, eighths) in [
+            (10.08, 1.0, 1),
+            (10.08, 1.4, 2),
+            (8.0, 1.0, 1),
+            (7.99, 1.0, 2),
+            (8.0 / 3.0, 1.0, 3),
+            (1.0, 1.0, 8),
+            (0.2, 1.4, 8),
+        ] {
+            assert_eq!(enough(shrink, minimum), eighths, "{shrink} {minimum}");
+        }
+    }
+
+    #[test]
+    fn known_colours() {
+        let plane = |value| Plane { width: 1, height: 1, data: vec![value] };
+        let pixel = |y, cb, cr| to_pixels(vec![plane(y), plane(cb), plane(cr)]).expect("one pixel").data;
+        assert_eq!(pixel(255, 128, 128), [255, 255, 255]);
+        assert_eq!(pixel(76, 85, 255), [254, 0, 0]);
+        assert_eq!(pixel(150, 44, 21), [0, 255, 1]);
+        assert_eq!(pixel(29, 255, 107), [0, 0, 254]);
+        assert_eq!(to_pixels(vec![plane(7)]).expect("one pixel").channels, Channels::Gray);
+    }
+
+    #[test]
+    fn pairs_are_counted_from_where_they_will_be_seen() {
+        let window = Window { x: 10.0, y: 20.0, width: 70.0, height: 40.0 };
+        let layout = |mirrored| Layout::Halved { mirrored, video: false };
+        let wanted = Wanted { window, width: 7, height: 4, residual_min: 1.0, layout: layout((false, false)) };
+        assert_eq!(wanted.size(1), (4, 2));
+        let (across, down) = wanted.spans(1, (0.5, 0.5));
+        assert_eq!((across.start, across.length, down.start, down.length), (5.0, 40.0, 10.0, 20.0));
+        let (across, down) = Wanted { layout: layout((true, true)), ..wanted }.spans(1, (0.5, 0.5));
+        assert_eq!((across.start, across.length, down.start, down.length), (0.0, 40.0, 10.0, 20.0));
+    }
+}

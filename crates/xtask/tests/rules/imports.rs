@@ -30,7 +30,11 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
         "names and the language are pure, pictures are made by plain threads, a watch is one thread, settings never wait",
     ),
     (&["hyper", "hyper-util"], &["afterimage"], "listeners and connections are the binary's"),
-    (&["http", "http-body", "http-body-util"], &["edge", "control", "afterimage"], "HTTP begins at the edge"),
+    (
+        &["http", "http-body", "http-body-util"],
+        &["cache", "edge", "control", "afterimage"],
+        "HTTP begins at the edge, and its rules of caching are cache's",
+    ),
     (
         &["axum", "tower"],
         &["control", "afterimage"],

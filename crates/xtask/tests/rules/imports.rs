@@ -77,7 +77,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     (&["hmac", "md-5"], &["variant"], "one place signs"),
     (
         &["rustix", "libc", "nix"],
-        &["store", "events", "purge", "setup", "afterimage"],
+        &["store", "events", "purge", "setup", "afterimage", "testkit"],
         "system calls stay where files and processes are",
     ),
     (&["stateright"], &["sim"], "the model is not the product"),

@@ -7,7 +7,7 @@ use afterimage_variant::{Wanted, derivative_key, resolve};
 use serde::{Deserialize, Serialize};
 
 use crate::edge::Edge;
-use crate::viewer_request::{grant, permit};
+use crate::viewer_request::{grant, permit, rewritten};
 use crate::{Door, Failure};
 
 /// How a URL is understood.
@@ -25,7 +25,7 @@ pub struct Explanation {
     pub source_says: Option<String>,
     /// The canonical path.
     pub canonical_path: Option<String>,
-    /// The cache key, which is the canonical path.
+    /// The cache key: the canonical path, unless a behaviour rewrites it.
     pub cache_key: Option<String>,
     /// The cache tags: the original's own first, then its folders'.
     pub tags: Vec<String>,
@@ -58,7 +58,8 @@ impl Edge {
         }
         let original = Original::new(live.config.source.clone(), resolution.key.clone());
         explanation.original = Some(original.key.to_string());
-        explanation.cache_key = Some(resolution.canonical_path.clone());
+        let rewritten = rewritten(&live, target, &resolution.wanted);
+        explanation.cache_key = Some(rewritten.unwrap_or_else(|| resolution.canonical_path.clone()));
         explanation.canonical_path = Some(resolution.canonical_path);
         explanation.tags = original.tags().iter().map(ToString::to_string).collect();
         explanation.vary_accept = resolution.vary_accept;

@@ -89,12 +89,12 @@ pub(crate) fn publish(edge: &Edge, live: &Live, asked: &Authorised, made: &Made,
         fresh_until: made.outcome.is_err().then(|| now.after(error_age)),
         ..facts(asked)
     };
-    fill.publish(facts, Kept(made.outcome.clone()), made.settled && lasts, now).map_err(|_| Failure::Fenced)
+    fill.publish(facts, Kept::Picture(made.outcome.clone()), made.settled && lasts, now).map_err(|_| Failure::Fenced)
 }
 
 /// Hands a failure to all who wait for this fill, and keeps nothing.
 pub(crate) fn publish_failure(edge: &Edge, asked: &Authorised, failure: Failure, fill: &Fill<Kept>) -> Filled {
-    fill.publish(facts(asked), Kept(Err(failure)), false, edge.clock.now()).map_err(|_| Failure::Fenced)
+    fill.publish(facts(asked), Kept::Picture(Err(failure)), false, edge.clock.now()).map_err(|_| Failure::Fenced)
 }
 
 /// Stores a derivative, then asks the source again: unless the same version is still there, what was written is taken

@@ -15,12 +15,12 @@ use serde_json::json;
 
 use crate::config::Live;
 use crate::handle::Served;
-use crate::picture::{Picture, tag_header};
+use crate::picture::{Kept, Picture, tag_header};
 use crate::precondition::{Decision, decide};
 use crate::viewer_request::{Authorised, Remarks};
 use crate::{Failure, Metrics, Reason};
 
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -53,13 +53,16 @@ pub(crate) fn leave(
     metrics: &Metrics,
 ) -> Response<Bytes> {
     let (mut response, reason) = match leaving {
-        Leaving::Served { asked, served } => match served.entry.as_ref().map(|entry| &entry.payload.0) {
-            Ok(Ok(picture)) => {
+        Leaving::Served { asked, served } => match served.entry.as_ref().map(|entry| &entry.payload) {
+            Ok(Kept::Picture(Ok(picture))) => {
                 let answer = Answer { live, request, asked: &asked, served: &served, took };
                 answer.picture(picture)
             }
-            Ok(Err(failure)) => failed(live, failure, Some(&asked), took),
-            Err(failure) => failed(live, failure, Some(&asked), took),
+            Ok(Kept::Picture(Err(failure)) | Kept::Failed(failure)) | Err(failure) => {
+                failed(live, failure, Some(&asked), took)
+            }
+            // A key of pictures holds pictures; one that was passed through before is asked for again.
+            Ok(Kept::Answer(_) | Kept::Varies(_) | Kept::Passes) => failed(live, &Failure::Fenced, Some(&asked), took),
         },
         Leaving::Refused(failure) => failed(live, &failure, None, took),
         Leaving::Preflight => (preflight(live), Reason::Preflight),
@@ -183,7 +186,12 @@ impl Answer<'_> {
     }
 }
 
-fn failed(live: &Live, failure: &Failure, asked: Option<&Authorised>, took: Duration) -> (Response<Bytes>, Reason) {
+pub(crate) fn failed(
+    live: &Live,
+    failure: &Failure,
+    asked: Option<&Authorised>,
+    took: Duration,
+) -> (Response<Bytes>, Reason) {
     let verdict = failure.verdict();
     let (body, media_type) = match &live.config.fallback {
         Some(fallback) if shows_fallback(verdict.status) => (fallback.body.clone(), fallback.media_type.clone()),

@@ -4,7 +4,9 @@
 mod http;
 mod picture;
 mod server;
+mod upstream;
 
 pub use http::{Answer, get, request};
 pub use picture::{picture, pictures, size_of};
 pub use server::{Server, run};
+pub use upstream::{Asked, Step, Upstream, answer, raw};

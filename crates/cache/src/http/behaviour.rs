@@ -215,22 +215,3 @@ impl Behaviour {
         key
     }
 }
-
-/// Behaviours in order; the first whose pattern fits holds, and one that fits everything stands behind them all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Behaviours {
-    listed: Vec<Behaviour>,
-    last: Behaviour,
-}
-
-impl Behaviours {
-    /// In this order.
-    pub fn new(listed: Vec<Behaviour>) -> Self {
-        Self { listed, last: Behaviour::default() }
-    }
-
-    /// The one that holds for a path.
-    pub fn of(&self, path: &str) -> &Behaviour {
-        self.listed.iter().find(|behaviour| behaviour.pattern.matches(path)).unwrap_or(&self.last)
-    }
-}

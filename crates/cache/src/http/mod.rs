@@ -16,7 +16,7 @@ mod storing;
 mod validate;
 mod vary;
 
-pub use behaviour::{Behaviour, Behaviours, ErrorTtl, Keep, KeyParts, Pattern, Ttl};
+pub use behaviour::{Behaviour, ErrorTtl, Keep, KeyParts, Pattern, Ttl};
 pub use condition::{Condition, any_tag_matches, evaluate};
 pub use directive::{Directives, Listed, MaxStale};
 pub use fields::{TAG_FIELDS, forwardable_request, forwardable_response, tags};

@@ -54,6 +54,8 @@ pub struct Report<'a> {
     pub collapsed: bool,
     /// A token that says more.
     pub detail: Option<&'a str>,
+    /// The cache key.
+    pub key: Option<&'a str>,
 }
 
 impl fmt::Display for Report<'_> {
@@ -76,6 +78,10 @@ impl fmt::Display for Report<'_> {
         }
         if let Some(detail) = self.detail {
             write!(f, "; detail={detail}")?;
+        }
+        // A string has visible ASCII and spaces only (RFC 9651, 3.3.3).
+        if let Some(key) = self.key.filter(|key| key.bytes().all(|byte| (0x20..0x7f).contains(&byte))) {
+            write!(f, "; key=\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use afterimage_cache::http::{Behaviour, Behaviours, ErrorTtl, KeyParts, NotStored, Pattern, Policy, Ttl, storable};
+use afterimage_cache::http::{Behaviour, ErrorTtl, KeyParts, NotStored, Pattern, Policy, Ttl, storable};
 use http::{Method, StatusCode};
 
 use crate::support::{date, fields, wall};
@@ -32,19 +32,6 @@ fn patterns() {
     }
     // Many stars take pattern times text steps, not more.
     assert!(!Pattern::new(&"*a".repeat(127)).unwrap().matches(&"ab".repeat(4000)));
-}
-
-#[test]
-fn the_first_that_fits_holds() {
-    let named = |pattern: &str, seconds| Behaviour {
-        pattern: Pattern::new(pattern).unwrap(),
-        ttl: Ttl { default: Duration::from_secs(seconds), ..Ttl::default() },
-        ..Behaviour::default()
-    };
-    let behaviours = Behaviours::new(vec![named("/a/*.jpg", 1), named("/a/*", 2)]);
-    for (path, want) in [("/a/x.jpg", 1), ("/a/x.png", 2), ("/b", 0)] {
-        assert_eq!(behaviours.of(path).ttl.default, Duration::from_secs(want), "{path}");
-    }
 }
 
 /// How long a 200 with these lines is kept under minimum, default and maximum, in seconds; `None` is not at all.

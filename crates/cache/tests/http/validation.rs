@@ -136,9 +136,10 @@ fn reports_are_structured_fields() {
         stored: true,
         collapsed: true,
         detail: Some("memory"),
+        key: Some("/a\"b\\c"),
     };
     assert_eq!(
         report.to_string(),
-        "afterimage; fwd=vary-miss; fwd-status=304; ttl=9; stored; collapsed; detail=memory"
+        "afterimage; fwd=vary-miss; fwd-status=304; ttl=9; stored; collapsed; detail=memory; key=\"/a\\\"b\\\\c\""
     );
 }

@@ -43,9 +43,7 @@ async function edge (port, home) {
   const settings = {
     'pass.origin': `http://127.0.0.1:${port}/`,
     'pass.allow': '127.0.0.0/8',
-    'pass.connections_max': '300',
-    // What the suite asks about answers that may not be stale presumes that others may.
-    'pass.stale_if_error': '1m'
+    'pass.connections_max': '300'
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`])
   const environment = { PATH: process.env.PATH }
@@ -72,10 +70,12 @@ async function edge (port, home) {
   return { child, base: await base.catch(error => { child.kill('SIGKILL'); throw error }) }
 }
 
-/** Every test by its id. */
+/** Every test that is not for browsers alone, by its id. */
 function byId () {
   const tests = new Map()
-  for (const suite of [...suites, surrogates]) for (const test of suite.tests) tests.set(test.id, test)
+  for (const suite of [...suites, surrogates]) {
+    for (const test of suite.tests) if (!test.browser_only) tests.set(test.id, test)
+  }
   return tests
 }
 

@@ -179,6 +179,14 @@ impl<T: Weigh> Cache<T> {
         fill::begin_alone(&self.inner, path, now)
     }
 
+    /// Whether a selector covers anything that is here or, as far as one can know, on its way. Where it does not, a fence
+    /// would only fill the log: whatever is fetched from now on is newer than the reason for it.
+    pub fn knows(&self, selector: &Selector) -> bool {
+        // Fills first: one that ends between the two looks is seen by the first or found by the second.
+        self.inner.fills.overlapping(Sequence(u64::MAX), selector) > 0
+            || !lock(&self.inner.index).slice(selector, None, 1).0.is_empty()
+    }
+
     /// The test before the first byte, for leaders, waiters and hits alike, and for 304, 206 and HEAD too. Once a fence
     /// that covers the entry has been raised, it never says `Admit` again.
     pub fn admit(&self, entry: &Entry<T>) -> Admission {

@@ -252,3 +252,24 @@ fn a_path_covers_every_answer_of_its_url_and_no_other() {
         }
     }
 }
+
+#[test]
+fn what_a_selector_would_cover_is_known_beforehand() {
+    let cache = Cache::<Body>::new(Config::default());
+    put(&cache, Facts { path: "/a\nfoo;".into(), tags: original("a").tags(), ..Facts::default() }, Body(0));
+    let fill = lead(&cache, "/b");
+    for (selector, known) in [
+        (Selector::Path("/a".into()), true),
+        (Selector::Path("/b".into()), true),
+        (Selector::Path("/c".into()), false),
+        (Selector::Prefix("/".into()), true),
+        (Selector::Prefix("/c".into()), false),
+        // What the fill will carry is not known yet.
+        (Selector::Tag(original("c").tag()), true),
+    ] {
+        assert_eq!(cache.knows(&selector), known, "{selector}");
+    }
+    drop(fill);
+    assert!(!cache.knows(&Selector::Tag(original("c").tag())));
+    assert!(cache.knows(&Selector::Tag(original("a").tag())));
+}

@@ -42,16 +42,19 @@ impl Edge {
             return self.pass(&live, pass, parts, body).await;
         }
         // A body that came along with a request for a picture is drained by the listener; nothing here reads it.
-        self.handle(door, &parts).await.map(Reply::from)
+        self.picture(&live, door, &parts).await.map(Reply::from)
     }
 
     /// Answers one request for a picture.
     pub async fn handle(self: &Arc<Self>, door: Door, request: &request::Parts) -> Response<Bytes> {
+        self.picture(&self.live.load_full(), door, request).await
+    }
+
+    async fn picture(self: &Arc<Self>, live: &Arc<Live>, door: Door, request: &request::Parts) -> Response<Bytes> {
         let arrived = self.clock.now();
-        let live = self.live.load_full();
-        let leaving = match viewer_request::enter(&live, door, request, self.clock.wall()) {
+        let leaving = match viewer_request::enter(live, door, request, self.clock.wall()) {
             Entered::Authorised(asked) => {
-                let served = self.admitted(&live, &asked, arrived).await;
+                let served = self.admitted(live, &asked, arrived).await;
                 Leaving::Served { asked, served }
             }
             Entered::Preflight => Leaving::Preflight,
@@ -59,7 +62,7 @@ impl Edge {
             Entered::Refused(failure) => Leaving::Refused(failure),
         };
         let took = self.clock.now().since(arrived);
-        viewer_response::leave(&live, request, leaving, took, &self.metrics)
+        viewer_response::leave(live, request, leaving, took, &self.metrics)
     }
 
     /// The last word before the first byte: whoever was fenced since starts over, and does so only so often.

@@ -209,8 +209,8 @@ settings! {
         connections_max: usize = "64", count(1, 10_000), Restart;
         /// The longest wait for the head of an answer.
         first_byte_timeout: Duration = "15s", milliseconds(10, 3_600_000), Restart;
-        /// The longest time for one exchange, its last byte included.
-        total_timeout: Duration = "1m", milliseconds(10, 86_400_000), Restart;
+        /// The longest time for one exchange, its last byte to the slowest viewer included.
+        total_timeout: Duration = "10m", milliseconds(10, 86_400_000), Restart;
         /// The most bytes of a request's body.
         request_bytes_max: Bytes = "16MiB", bytes(0, TIB), Live;
         /// How long a stale answer stands in for a failing origin, where the answer itself does not say.

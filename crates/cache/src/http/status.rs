@@ -17,8 +17,6 @@ pub enum Forwarded {
     Stale,
     /// What is stored was not good enough for what the request said.
     Request,
-    /// Only a part is wanted, and the whole is not stored.
-    Partial,
     /// For any other reason, a fence for one.
     Miss,
 }
@@ -33,7 +31,6 @@ impl Forwarded {
             Self::VaryMiss => "vary-miss",
             Self::Stale => "stale",
             Self::Request => "request",
-            Self::Partial => "partial",
             Self::Miss => "miss",
         }
     }

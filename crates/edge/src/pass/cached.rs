@@ -95,7 +95,8 @@ impl Edge {
                 Step::Again => {}
             }
         }
-        Err(Failure::Fenced)
+        // What comes is fenced as fast as it comes.
+        Err(Failure::Upstream(afterimage_origin::Error::Busy))
     }
 
     /// Answers from what is stored, if that may be used now; else says why not.

@@ -39,7 +39,11 @@ impl Edge {
         let hosts: Vec<_> = pass.hosts.iter().cloned().chain(asked.host.clone()).collect();
         for target in invalidated(&asked.method, &asked.target, &hosts, head.status, &head.headers) {
             let url = pass.behaviour(target.path()).path(target.path(), target.query());
-            self.cache.raise(&Selector::Path(url));
+            let selector = Selector::Path(url);
+            // Whoever changes a million things that nobody looked at must not make the cache forget its fences.
+            if self.cache.knows(&selector) {
+                self.cache.raise(&selector);
+            }
         }
         let through = Through { forwarded: why, stored: false, why_not: None, times };
         Ok(self.leave_through(live, asked, head, Reply::direct(self, body), &through))

@@ -1,6 +1,7 @@
 //! Every fence that names an answer of an origin holds for it, kept or on its way.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use afterimage_identity::{CacheTag, Fence, Selector};
 
@@ -92,4 +93,52 @@ async fn a_304_that_was_asked_for_before_the_fence_revives_nothing() {
     world.edge.cache().raise(&Selector::All);
     world.origin.open(true);
     assert_eq!(asking.await.unwrap().body, "new");
+}
+
+/// A change at the origin, then its fence, while many ask: whoever asks after the fence never sees what was before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_request_after_a_fence_sees_what_was_before_it() {
+    let rounds = if std::env::var_os("AFTERIMAGE_LONG").is_some() { 20_000 } else { 1_000 };
+    let world = Arc::new(World::plain());
+    let version = Arc::new(AtomicU64::new(0));
+    let fenced = Arc::new(AtomicU64::new(0));
+    world.origin.always({
+        let version = version.clone();
+        // Some live long, some have to be asked about each time, some are of no use to others.
+        move || {
+            let now = version.load(SeqCst);
+            let lines = ["max-age=1000", "no-cache", "no-store", "max-age=1000"];
+            let line = format!("cache-control: {}", lines[now as usize % lines.len()]);
+            says(200, &[&line, &format!("etag: \"{now}\""), "cache-tag: t", "vary: foo"], &now.to_string())
+        }
+    });
+    let asking: Vec<_> = (0..8)
+        .map(|asker| {
+            let (world, fenced) = (world.clone(), fenced.clone());
+            tokio::spawn(async move {
+                let mut stale = 0;
+                loop {
+                    let floor = fenced.load(SeqCst);
+                    let got = world.ask("GET", "/a", &[&format!("foo: {}", asker % 2)]).await;
+                    // Where fences come faster than answers, that is said too.
+                    if got.status == 200 && got.body.parse::<u64>().unwrap() < floor {
+                        stale += 1;
+                    }
+                    if floor >= rounds {
+                        return stale;
+                    }
+                }
+            })
+        })
+        .collect();
+    let selectors = [Selector::Path("/a".into()), Selector::Tag(CacheTag::parse("t").unwrap()), Selector::All];
+    for round in 1..=rounds {
+        version.store(round, SeqCst);
+        world.edge.cache().raise(&selectors[round as usize % selectors.len()]);
+        fenced.store(round, SeqCst);
+        tokio::task::yield_now().await;
+    }
+    for asker in asking {
+        assert_eq!(asker.await.unwrap(), 0, "answers from before a fence");
+    }
 }

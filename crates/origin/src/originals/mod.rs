@@ -86,7 +86,7 @@ pub struct Read {
 }
 
 /// Why there is no original.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unseen {
     /// It is proven not to be there.
     #[error("the origin has no such original")]
@@ -102,17 +102,32 @@ pub enum Unseen {
         /// How many it may have.
         max: u64,
     },
-    /// Nothing is proven.
+    /// Nothing is proven: the origin answered something else.
     #[error("{0}")]
     Unprovable(Unprovable),
+    /// Nothing is proven: the exchange failed.
+    #[error("{0}")]
+    Failed(#[from] Error),
 }
 
-impl From<Error> for Unseen {
-    fn from(error: Error) -> Self {
-        Self::Unprovable(match error {
-            Error::Timeout { .. } => Unprovable::TimedOut,
-            Error::Connect(_) | Error::Resolve(_) | Error::Open { .. } | Error::Busy => Unprovable::Unreachable,
-            other => Unprovable::Other(other.to_string()),
+impl Unseen {
+    /// What it proves, in words that name no address and no path: viewers read them.
+    pub fn answer(&self) -> Answer {
+        let other = |words: &str| Unprovable::Other(words.to_owned());
+        Answer::Unprovable(match self {
+            Self::Gone => return Answer::Gone,
+            Self::NotAKey => Unprovable::Refused,
+            Self::TooLarge { .. } => Unprovable::Other(self.to_string()),
+            Self::Unprovable(why) => why.clone(),
+            Self::Failed(error) => match error {
+                Error::Timeout { .. } => Unprovable::TimedOut,
+                Error::Connect(_) | Error::Resolve(_) | Error::Open { .. } | Error::Busy => Unprovable::Unreachable,
+                Error::Tls(_) => other("there is no secure connection to the source"),
+                Error::Forbidden(_) => other("the source is at an address that may not be connected to"),
+                Error::Redirect(_) => other("the source redirects to where nothing may be read from"),
+                Error::Incomplete(_) => other("the source's answer broke off"),
+                _ => other("the source's answer cannot be understood"),
+            },
         })
     }
 }
@@ -225,19 +240,8 @@ impl Ask for Originals {
             let asked_at = self.now();
             match self.stat(key).await {
                 Ok(seen) => Proof { asked_at: asked_at.before(seen.age), answer: Answer::Present(seen.version) },
-                Err(unseen) => Proof { asked_at, answer: unseen.into() },
+                Err(unseen) => Proof { asked_at, answer: unseen.answer() },
             }
         })
-    }
-}
-
-impl From<Unseen> for Answer {
-    fn from(unseen: Unseen) -> Self {
-        match unseen {
-            Unseen::Gone => Self::Gone,
-            Unseen::NotAKey => Self::Unprovable(Unprovable::Refused),
-            Unseen::Unprovable(why) => Self::Unprovable(why),
-            too_large @ Unseen::TooLarge { .. } => Self::Unprovable(Unprovable::Other(too_large.to_string())),
-        }
     }
 }

@@ -186,9 +186,9 @@ async fn only_404_and_410_prove_absence() {
 /// Silence and noise prove nothing; nothing cut, packed or unbounded is ever taken for an original.
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_answers_are_never_originals() {
-    let other = |error: &Unseen| matches!(error, Unseen::Unprovable(Unprovable::Other(_)));
-    let timed_out = |error: &Unseen| *error == Unseen::Unprovable(Unprovable::TimedOut);
-    let unreachable = |error: &Unseen| *error == Unseen::Unprovable(Unprovable::Unreachable);
+    let other = |error: &Unseen| matches!(error.answer(), Answer::Unprovable(Unprovable::Other(_)));
+    let timed_out = |error: &Unseen| error.answer() == Answer::Unprovable(Unprovable::TimedOut);
+    let unreachable = |error: &Unseen| error.answer() == Answer::Unprovable(Unprovable::Unreachable);
     type Expected = fn(&Unseen) -> bool;
     let gzip = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\nETag: \"a\"\r\n\r\nbomb";
     let cases: Vec<(&str, Vec<Step>, Expected)> = vec![
@@ -381,8 +381,24 @@ async fn keys_are_percent_encoded_and_cannot_climb() {
     assert!(upstream.asked().is_empty());
 }
 
+/// What viewers read names neither addresses nor paths of ours.
 #[test]
-fn errors_become_what_the_read_story_can_act_on() {
-    assert_eq!(Unseen::from(Error::Busy), Unseen::Unprovable(Unprovable::Unreachable));
-    assert!(matches!(Unseen::from(Error::Malformed("x".into())), Unseen::Unprovable(Unprovable::Other(_))));
+fn failures_become_answers_without_addresses() {
+    let address = "10.1.2.3".parse().unwrap();
+    let forbidden = afterimage_origin::Addresses::default().check(address).unwrap_err();
+    for (error, unreachable) in [
+        (Error::Busy, true),
+        (Error::Open { retry_after: Duration::from_secs(1) }, true),
+        (Error::Connect("10.1.2.3: refused".into()), true),
+        (Error::Resolve("10.1.2.3".into()), true),
+        (Error::Forbidden(forbidden), false),
+        (Error::Redirect("to http://10.1.2.3/".into()), false),
+        (Error::Malformed("10.1.2.3".into()), false),
+        (Error::Incomplete("10.1.2.3".into()), false),
+        (Error::Tls("10.1.2.3".into()), false),
+    ] {
+        let Answer::Unprovable(why) = Unseen::from(error.clone()).answer() else { panic!("{error:?} proves nothing") };
+        assert_eq!(why == Unprovable::Unreachable, unreachable, "{error:?}");
+        assert!(!why.to_string().contains("10.1.2.3"), "{error:?}: {why}");
+    }
 }

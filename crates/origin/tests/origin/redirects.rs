@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use afterimage_identity::Unprovable;
-use afterimage_origin::{Config, Originals, OriginalsConfig, Unseen};
+use afterimage_origin::{Config, Error, Originals, OriginalsConfig, Unseen};
 use afterimage_testkit::{Upstream, answer};
 
 use crate::originals::{file, key};
@@ -32,7 +31,7 @@ async fn redirects_lead_only_where_they_may() {
         _ => file(asked, &[("ETag", "\"a\"")], b"x"),
     });
     let refused = |found: Result<_, Unseen>| match found {
-        Err(Unseen::Unprovable(Unprovable::Other(why))) => why,
+        Err(Unseen::Failed(error @ Error::Redirect(_))) => error.to_string(),
         other => panic!("{other:?}"),
     };
     let none = redirecting(&upstream, &[], 3);
@@ -150,7 +149,7 @@ async fn redirects_to_forbidden_addresses_reach_nobody() {
             continue;
         }
         let found = originals.get(&key(&index.to_string()), 1000).await;
-        assert!(matches!(found, Err(Unseen::Unprovable(_) | Unseen::Gone)), "{location}: {found:?}");
+        assert!(matches!(found, Err(Unseen::Failed(_) | Unseen::Gone)), "{location}: {found:?}");
     }
     assert_eq!(canary.connections(), 0, "the canary saw a connection");
 }

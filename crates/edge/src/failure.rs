@@ -86,6 +86,9 @@ impl Failure {
             Self::Gone => row(S::NOT_FOUND, Reason::Gone, "No such picture"),
             Self::NotServed(_) => row(S::NOT_FOUND, Reason::NotFound, "No such picture"),
             Self::Fenced => passing(S::NOT_FOUND, Reason::Fenced, "The picture is being removed or replaced", Some(1)),
+            Self::Unprovable(Unprovable::TimedOut) => {
+                passing(S::GATEWAY_TIMEOUT, Reason::SourceTimeout, "The source took too long", Some(5))
+            }
             Self::Unprovable(_) => {
                 passing(S::SERVICE_UNAVAILABLE, Reason::Unprovable, "The original cannot be checked", Some(5))
             }

@@ -29,6 +29,8 @@ pub struct Picture {
     pub made_by: Reason,
     /// Whether it may hold scripts (SVG) and is sent with a policy that keeps them from running.
     pub sandboxed: bool,
+    /// Whether anybody may store it; its original's source may forbid it.
+    pub storable: bool,
 }
 
 impl Picture {
@@ -47,6 +49,7 @@ impl Picture {
             body,
             made_by,
             sandboxed: media_type.starts_with("image/svg"),
+            storable: true,
         }
     }
 }

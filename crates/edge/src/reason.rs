@@ -71,6 +71,8 @@ reasons! {
     OverLimits = "over-limits",
     /// The source sent less than it announced, or failed.
     SourceFailed = "source-failed",
+    /// The source did not answer in time.
+    SourceTimeout = "source-timeout",
     /// The source cannot say whether the original is there.
     Unprovable = "unprovable",
     /// The renderer died.

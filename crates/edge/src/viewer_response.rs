@@ -145,8 +145,12 @@ impl Answer<'_> {
         }
         headers.insert(ETAG, picture.etag.clone());
         headers.insert(CACHE_TAG, picture.tags.clone());
-        self.ages(headers);
-        self.common(headers, reason);
+        if picture.storable {
+            self.ages(headers);
+        } else {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        self.common(headers, reason, picture.storable);
         (response, reason)
     }
 
@@ -161,7 +165,7 @@ impl Answer<'_> {
         insert_text(headers, CDN_CACHE_CONTROL, format!("max-age={shared}"));
     }
 
-    fn common(&self, headers: &mut HeaderMap, reason: Reason) {
+    fn common(&self, headers: &mut HeaderMap, reason: Reason, storable: bool) {
         let Remarks { vary_accept, changed, ignored, .. } = &self.asked.remarks;
         if *vary_accept {
             headers.append(VARY, HeaderValue::from_static("Accept"));
@@ -172,7 +176,7 @@ impl Answer<'_> {
         let forwarded = match source {
             Reason::Memory => "hit",
             Reason::Collapsed => "fwd=miss; collapsed",
-            Reason::Rendered | Reason::Sanitised => "fwd=miss; stored",
+            Reason::Rendered | Reason::Sanitised if storable => "fwd=miss; stored",
             _ => "fwd=miss",
         };
         status_and_timing(

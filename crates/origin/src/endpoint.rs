@@ -120,20 +120,23 @@ fn is_target(target: &str) -> bool {
 /// Whether a segment of the path is `.` or `..`, however it is spelled: a server behind may decode it and climb. A slash
 /// or backslash in percent-encoding can hide a segment, so it separates here too.
 pub(crate) fn has_dot_segments(target: &str) -> bool {
-    let path = target.split('?').next().unwrap_or_default().to_ascii_lowercase();
-    // Twice, because servers behind servers decode twice.
-    let once = decode(&path);
-    let twice = decode(&once);
-    [once, twice].iter().any(|path| {
-        path.split(['/', '\\']).any(|segment| {
+    let mut path = target.split('?').next().unwrap_or_default().to_ascii_lowercase();
+    loop {
+        let climbs = path.split(['/', '\\']).any(|segment| {
             // Some servers cut path parameters off a segment before they look at it: `..;a=b`.
             matches!(segment.split(';').next().unwrap_or_default(), "." | "..")
-        })
-    })
+        });
+        // Servers behind servers decode more than once; each round makes the path shorter, so this ends.
+        let decoded = decode(&path);
+        if climbs || decoded == path {
+            return climbs;
+        }
+        path = decoded;
+    }
 }
 
 fn decode(path: &str) -> String {
-    path.replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\").replace("%25", "%").replace("%3b", ";")
+    path.replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\").replace("%3b", ";").replace("%25", "%")
 }
 
 fn parse_authority(authority: &str, tls: bool) -> Result<Endpoint, String> {

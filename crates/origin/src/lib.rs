@@ -15,7 +15,9 @@ mod endpoint;
 mod error;
 mod exchange;
 mod headers;
+mod key;
 mod origin;
+mod originals;
 mod pool;
 mod resolve;
 #[cfg(feature = "tls")]
@@ -27,4 +29,5 @@ pub use breaker::BreakerConfig;
 pub use config::{Config, Limits, Mistake};
 pub use error::{Error, Fault, Phase};
 pub use origin::{Counts, Origin};
+pub use originals::{Originals, OriginalsConfig, OriginalsCounts, Read, Seen, Unseen, Unversioned};
 pub use resolve::{Resolve, SystemResolver};

@@ -4,4 +4,6 @@ mod addresses;
 mod faults;
 mod headers;
 mod load;
+mod originals;
+mod redirects;
 mod support;

@@ -111,7 +111,8 @@ impl Settings {
             connections_max: pass.connections_max,
             ..Default::default()
         };
-        Some(afterimage_origin::Config { url, allow: pass.allow.clone(), limits, ..Default::default() })
+        let breaker = afterimage_origin::BreakerConfig { failures_max: pass.failures_max, ..Default::default() };
+        Some(afterimage_origin::Config { url, allow: pass.allow.clone(), limits, breaker, ..Default::default() })
     }
 
     fn fallback(&self, read: ReadFile<'_>) -> Result<Option<Fallback>, Vec<Mistake>> {

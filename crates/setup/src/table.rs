@@ -211,6 +211,8 @@ settings! {
         first_byte_timeout: Duration = "15s", milliseconds(10, 3_600_000), Restart;
         /// The longest time for one exchange, its last byte to the slowest viewer included.
         total_timeout: Duration = "10m", milliseconds(10, 86_400_000), Restart;
+        /// Failures in a row after which the origin is left alone for 5 seconds. 0 never does.
+        failures_max: u32 = "8", count(0, 1_000_000), Restart;
         /// The most bytes of a request's body.
         request_bytes_max: Bytes = "16MiB", bytes(0, TIB), Live;
         /// How long a stale answer stands in for a failing origin, where the answer itself does not say.

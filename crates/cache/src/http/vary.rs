@@ -60,7 +60,7 @@ fn normalised(name: &HeaderName, request: &HeaderMap) -> Option<String> {
     // Bytes beyond ASCII are written out, so that two of them never become one replacement character.
     let text = |bytes: &[u8]| bytes.trim_ascii().escape_ascii().to_string();
     if [USER_AGENT, COOKIE, REFERER].contains(name) {
-        return Some(lines.iter().map(|line| text(line)).collect::<Vec<_>>().join("\n"));
+        return Some(lines.iter().map(|line| text(line)).collect::<Vec<_>>().join(", "));
     }
     let members = lines.iter().flat_map(|line| Members(line));
     let mut members: Vec<String> = members.map(|member| member.map_or_else(|| "\"".to_owned(), text)).collect();

@@ -4,6 +4,7 @@ mod behaviours;
 mod conditions;
 mod directives;
 mod freshness;
+mod laws;
 mod reuse;
 mod selecting;
 mod storing;

@@ -21,6 +21,7 @@ use crate::{Failure, Reason};
 const ATTEMPTS_MAX: u32 = 4;
 
 /// What is stored for a request.
+#[derive(Clone)]
 pub(super) struct Lookup {
     /// The answer that its fields select.
     pub(super) entry: Option<Arc<Entry<Kept>>>,
@@ -140,7 +141,7 @@ impl Edge {
         let key = asked.key_with(&lookup.names);
         let now = self.clock.now();
         let alone = lookup.passes || ask_alone(&asked.headers, lookup.stored());
-        let (entry, why) = (lookup.entry.clone(), lookup.why);
+        let known = lookup.clone();
         let outcome = match if alone { None } else { Some(self.cache.begin(&key, None, &[], now)) } {
             Some(Begun::Join(waiter)) => {
                 match tokio::time::timeout(pass.collapse_wait, self.joined(asked, waiter)).await {
@@ -160,21 +161,23 @@ impl Edge {
                     return Ok(Step::Again);
                 }
                 let reason = if collapsed { Reason::Collapsed } else { Reason::Revalidated };
-                let how = How { forwarded: Some(why), status, collapsed, reason };
+                let how = How { forwarded: Some(known.why), status, collapsed, reason };
                 Ok(Step::Done(self.leave_stored(live, asked, stored, how)))
             }
             Outcome::Again => Ok(Step::Again),
             Outcome::Failed(failure) => {
-                let now = self.clock.now();
-                let stands_in = entry.as_ref().filter(|entry| {
-                    let allowed = |stored: &Stored| stored.serves_on_error(now, pass.stale_if_error);
-                    answer(entry).is_some_and(allowed) && self.cache.admit(entry) == Admission::Admit
-                });
-                let Some(stored) = stands_in.and_then(|entry| answer(entry)) else { return Err(failure) };
-                let how = How { forwarded: Some(why), status: None, collapsed: false, reason: Reason::Stale };
-                Ok(Step::Done(self.leave_stored(live, asked, stored, how)))
+                let stale = self.stands_in(pass, &known).ok_or(failure)?;
+                Ok(Step::Done(self.leave_stored(live, asked, stale, How::stale(known.why))))
             }
         }
+    }
+
+    /// The stale answer that stands in for an origin that fails, where that is allowed and no fence covers it.
+    pub(super) fn stands_in<'a>(&self, pass: &PassThrough, lookup: &'a Lookup) -> Option<&'a Stored> {
+        let stored = lookup.stored()?;
+        let serves = stored.serves_on_error(self.clock.now(), pass.stale_if_error);
+        let admitted = lookup.entry.as_ref().is_some_and(|entry| self.cache.admit(entry) == Admission::Admit);
+        (serves && admitted).then_some(stored)
     }
 
     /// Waits for another's fetch.
@@ -212,11 +215,9 @@ impl Edge {
     fn renew_passed(self: &Arc<Self>, live: &Arc<Live>, asked: &Arc<Asked>, lookup: &Lookup) {
         let key = asked.key_with(&lookup.names);
         if let Begun::Lead(fill) = self.cache.begin(&key, None, &[], self.clock.now()) {
-            let lookup =
-                Lookup { entry: lookup.entry.clone(), names: lookup.names.clone(), why: lookup.why, passes: false };
             let (tell, _) = oneshot::channel();
-            let fetch =
-                Fetch { edge: self.clone(), live: live.clone(), asked: asked.clone(), lookup, fill, shared: true };
+            let (live, asked, lookup) = (live.clone(), asked.clone(), lookup.clone());
+            let fetch = Fetch { edge: self.clone(), live, asked, lookup, fill, shared: true };
             tokio::spawn(fetch.run(tell));
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use afterimage_cache::http::{Condition, Freshened, Keep, Policy, Stored, Times, evaluate, freshen, storable, tags};
-use afterimage_cache::{Entry, Facts, Fill};
+use afterimage_cache::{Admission, Entry, Facts, Fill};
 use afterimage_identity::CacheTag;
 use afterimage_origin::{Body, Framing};
 use bytes::{Bytes, BytesMut};
@@ -60,7 +60,10 @@ impl Fetch {
         let (Some(upstream), Some(pass)) = (self.edge.upstream.clone(), self.live.config.pass.clone()) else {
             return;
         };
-        let mut about = self.lookup.stored();
+        // A fence between the look and the fill's beginning is seen here, one that comes later by the fill itself: what
+        // it covers is not asked about, or the origin's consent would bring it back.
+        let admitted = self.lookup.entry.as_ref().is_some_and(|entry| self.edge.cache.admit(entry) == Admission::Admit);
+        let mut about = self.lookup.stored().filter(|_| admitted);
         loop {
             let asked_at = self.edge.clock.now();
             let sent = upstream.send(self.asked.request(&Method::GET, about, Body::empty())).await;

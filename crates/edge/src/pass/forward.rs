@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use afterimage_cache::Facts;
-use afterimage_cache::Fill;
-use afterimage_cache::http::{Forwarded, Freshened, Stored, Times, head_says, invalidated, tags};
+use afterimage_cache::http::{Directives, Forwarded, Freshened, Stored, Times, head_says, invalidated, tags};
+use afterimage_cache::{Admission, Facts, Fill};
 use afterimage_identity::{Fence, Selector};
 use afterimage_origin::Body;
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -12,7 +11,7 @@ use http_body_util::Limited;
 
 use super::asked::Asked;
 use super::cached::Lookup;
-use super::leave::Through;
+use super::leave::{How, Through};
 use super::{PassThrough, Reply};
 use crate::Failure;
 use crate::config::Live;
@@ -60,30 +59,22 @@ impl Edge {
         if let Some(response) = self.reused(live, asked, &mut lookup) {
             return Ok(response);
         }
-        if afterimage_cache::http::Directives::of_cache_control(&asked.headers).only_if_cached {
+        if Directives::of_cache_control(&asked.headers).only_if_cached {
             return Err(Failure::OnlyIfCached);
         }
         let fill = self.cache.begin_alone(&asked.key_with(&lookup.names), self.clock.now());
         let sent = self.sent(asked, &Method::HEAD, Body::empty()).await;
-        let (response, times) = match (sent, lookup.stored()) {
-            (Ok(answered), _) => answered,
-            (Err(failure), Some(stored)) if stored.serves_on_error(self.clock.now(), pass.stale_if_error) => {
-                let how = super::leave::How {
-                    forwarded: Some(lookup.why),
-                    status: None,
-                    collapsed: false,
-                    reason: crate::Reason::Stale,
-                };
-                let admitted = lookup
-                    .entry
-                    .as_ref()
-                    .is_some_and(|entry| self.cache.admit(entry) == afterimage_cache::Admission::Admit);
-                return if admitted { Ok(self.leave_stored(live, asked, stored, how)) } else { Err(failure) };
+        let (response, times) = match sent {
+            Ok(answered) => answered,
+            Err(failure) => {
+                let stale = self.stands_in(pass, &lookup).ok_or(failure)?;
+                return Ok(self.leave_stored(live, asked, stale, How::stale(lookup.why)));
             }
-            (Err(failure), _) => return Err(failure),
         };
         let (head, body) = response.into_parts();
-        if let Some(stored) = lookup.stored() {
+        // As for GET: what was fenced before the fill began is not brought back.
+        let admitted = lookup.entry.as_ref().is_some_and(|entry| self.cache.admit(entry) == Admission::Admit);
+        if let Some(stored) = lookup.stored().filter(|_| admitted) {
             self.learn_from_head(asked, &lookup, stored, (head.status, &head.headers), times, &fill);
         }
         let through = Through { forwarded: lookup.why, stored: false, why_not: None, times };

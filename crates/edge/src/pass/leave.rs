@@ -28,6 +28,13 @@ pub(super) struct How {
     pub(super) reason: Reason,
 }
 
+impl How {
+    /// A stale answer that stands in for an origin that failed.
+    pub(super) fn stale(why: Forwarded) -> Self {
+        Self { forwarded: Some(why), status: None, collapsed: false, reason: Reason::Stale }
+    }
+}
+
 /// How an answer came through.
 pub(super) struct Through {
     pub(super) forwarded: Forwarded,

@@ -102,6 +102,7 @@ async fn no_request_after_a_fence_sees_what_was_before_it() {
     let world = Arc::new(World::plain());
     let version = Arc::new(AtomicU64::new(0));
     let fenced = Arc::new(AtomicU64::new(0));
+    let answers = Arc::new(AtomicU64::new(0));
     world.origin.always({
         let version = version.clone();
         // Some live long, some have to be asked about each time, some are of no use to others.
@@ -114,13 +115,14 @@ async fn no_request_after_a_fence_sees_what_was_before_it() {
     });
     let asking: Vec<_> = (0..8)
         .map(|asker| {
-            let (world, fenced) = (world.clone(), fenced.clone());
+            let (world, fenced, answers) = (world.clone(), fenced.clone(), answers.clone());
             tokio::spawn(async move {
                 let mut stale = 0;
                 loop {
                     let floor = fenced.load(SeqCst);
                     let got = world.ask("GET", "/a", &[&format!("foo: {}", asker % 2)]).await;
                     // Where fences come faster than answers, that is said too.
+                    answers.fetch_add(1, SeqCst);
                     if got.status == 200 && got.body.parse::<u64>().unwrap() < floor {
                         stale += 1;
                     }
@@ -136,7 +138,9 @@ async fn no_request_after_a_fence_sees_what_was_before_it() {
         version.store(round, SeqCst);
         world.edge.cache().raise(&selectors[round as usize % selectors.len()]);
         fenced.store(round, SeqCst);
-        tokio::task::yield_now().await;
+        while answers.load(SeqCst) < 4 * round {
+            tokio::task::yield_now().await;
+        }
     }
     for asker in asking {
         assert_eq!(asker.await.unwrap(), 0, "answers from before a fence");

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -31,8 +30,11 @@ pub struct Bounds {
 
 /// Answers the requests of one listener.
 pub trait Answer: Clone + Send + Sync + 'static {
+    /// What its answers consist of.
+    type Body: http_body::Body<Data = Bytes, Error: std::error::Error + Send + Sync> + From<Bytes> + Send + 'static;
+
     /// Answers one request.
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 /// Binds, saying which address could not be had.
@@ -162,8 +164,8 @@ impl Server {
     }
 }
 
-fn too_slow() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(b"The answer took too long.\n")));
+fn too_slow<B: From<Bytes>>() -> Response<B> {
+    let mut response = Response::new(B::from(Bytes::from_static(b"The answer took too long.\n")));
     *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
     headers.insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("10"));

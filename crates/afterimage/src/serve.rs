@@ -7,9 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use afterimage_control::{Guard, router};
-use afterimage_edge::{Door, Edge};
+use afterimage_edge::{Door, Edge, Reply};
 use afterimage_events::Mode;
 use afterimage_identity::OriginalKey;
+use afterimage_origin::Body as Passed;
 use afterimage_setup::{Locations, LogFormat, Settings, Trust, Wired, promise, watch, wire};
 use axum::Router;
 use axum::body::Body;
@@ -37,10 +38,10 @@ struct Pictures {
 }
 
 impl Answer for Pictures {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        // A body that came along is drained by hyper; nothing here reads it.
-        let (parts, _) = request.into_parts();
-        self.edge.handle(self.door, &parts).await.map(Full::new)
+    type Body = Reply;
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+        self.edge.answer(self.door, request.map(Passed::wrap)).await
     }
 }
 
@@ -49,6 +50,8 @@ impl Answer for Pictures {
 struct Operator(Router);
 
 impl Answer for Operator {
+    type Body = Full<Bytes>;
+
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let response = match self.0.clone().oneshot(request.map(Body::new)).await {
             Ok(response) => response,

@@ -50,6 +50,7 @@ fn colour(round: u64) -> [u8; 3] {
 
 fn wiring(home: &Path) -> Wiring {
     Wiring {
+        upstream: None,
         originals_directory: home.join("originals"),
         derivatives_directory: home.join("derivatives"),
         state_directory: home.join("state"),

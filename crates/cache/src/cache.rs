@@ -10,7 +10,7 @@ use crate::Entry;
 use crate::config::Config;
 use crate::entry::Weigh;
 use crate::fences::{Fences, Verdict};
-use crate::fill::{self, Begun, Fills};
+use crate::fill::{self, Begun, Fill, Fills};
 use crate::index::Index;
 use crate::question::{self, ProofBegun, Questions, Settled};
 use crate::sweep::Sweep;
@@ -171,6 +171,20 @@ impl<T: Weigh> Cache<T> {
     /// Registers a fill of `path`, or joins one that began after every fence that covers what is known of it.
     pub fn begin(&self, path: &str, original: Option<&Original>, tags: &[CacheTag], now: Stamp) -> Begun<T> {
         fill::begin(&self.inner, path, original, tags, now)
+    }
+
+    /// Registers a fill that nobody joins, because what it brings may be of no use to others. What it publishes is tested
+    /// like any other's.
+    pub fn begin_alone(&self, path: &str, now: Stamp) -> Fill<T> {
+        fill::begin_alone(&self.inner, path, now)
+    }
+
+    /// Whether a selector covers anything that is here or, as far as one can know, on its way. Where it does not, a fence
+    /// would only fill the log: whatever is fetched from now on is newer than the reason for it.
+    pub fn knows(&self, selector: &Selector) -> bool {
+        // Fills first: one that ends between the two looks is seen by the first or found by the second.
+        self.inner.fills.overlapping(Sequence(u64::MAX), selector) > 0
+            || !lock(&self.inner.index).slice(selector, None, 1).0.is_empty()
     }
 
     /// The test before the first byte, for leaders, waiters and hits alike, and for 304, 206 and HEAD too. Once a fence

@@ -36,7 +36,8 @@ impl Weigh for Vec<u8> {
 /// What is known about an answer: its name, and everything a fence or a proof could name it by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The cache key.
+    /// The cache key. What stands behind a line feed, which no URL has, tells apart the answers of one URL: fences name the
+    /// part before it.
     pub path: String,
     /// The original that it was made from.
     pub original: Option<Original>,
@@ -122,6 +123,11 @@ impl<T> Entry<T> {
             self.visited.store(true, Ordering::Relaxed);
         }
     }
+}
+
+/// The part of a key that a fence can name.
+pub(crate) fn url(path: &str) -> &str {
+    path.split_once('\n').map_or(path, |(url, _)| url)
 }
 
 /// The weight of an entry with these facts.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use afterimage_identity::{CacheTag, Original, Selector, Sequence};
 
 use crate::Facts;
+use crate::entry::url;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{RwLock, read, write};
 
@@ -177,13 +178,14 @@ impl Log {
             return Verdict::Forgotten;
         }
         let later = |fence: Option<&Sequence>| fence.is_some_and(|fence| *fence > since);
+        let url = url(named.path);
         let covered = self.all > since
             || named.original.is_some_and(|original| later(self.originals.get(original)))
             || (!self.tags.is_empty() && named.tags.iter().any(|tag| later(self.tags.get(tag))))
-            || later(self.paths.get(named.path))
-            || self.prefix_lengths.range(..=named.path.len()).any(|(&length, _)| {
+            || later(self.paths.get(url))
+            || self.prefix_lengths.range(..=url.len()).any(|(&length, _)| {
                 // Not on a character's border: then no text of this length is a prefix of it.
-                named.path.get(..length).is_some_and(|prefix| later(self.prefixes.get(prefix)))
+                url.get(..length).is_some_and(|prefix| later(self.prefixes.get(prefix)))
             });
         if covered { Verdict::Covered } else { Verdict::Clear(self.last) }
     }

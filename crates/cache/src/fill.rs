@@ -8,7 +8,7 @@ use afterimage_identity::{CacheTag, Original, Selector, Sequence, Stamp};
 use tokio::sync::watch;
 
 use crate::cache::Inner;
-use crate::entry::Weigh;
+use crate::entry::{Weigh, url};
 use crate::fences::{Fences, Named, Verdict};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
@@ -72,7 +72,7 @@ impl Alive {
 
     /// Whether a selector covers what this fill will bring, as far as one can know: what is not known yet may be covered.
     fn may_be_covered(&self, selector: &Selector) -> bool {
-        selector.covers(&self.path, self.original.as_ref(), &self.tags)
+        selector.covers(url(&self.path), self.original.as_ref(), &self.tags)
             || match selector {
                 Selector::Original(_) => self.original.is_none() && !self.complete,
                 Selector::Tag(_) => !self.complete,
@@ -146,6 +146,25 @@ pub(crate) fn begin<T: Weigh>(
     {
         return Begun::Join(Waiter { state: state.subscribe(), joined_at: inner.fences.current() });
     }
+    let fill = register(inner, &mut registry, path, original, tags, now);
+    // A fill that was fenced gives its place up; those who wait for it are told by itself.
+    registry.open.insert(fill.path.clone(), (fill.id, fill.state.clone()));
+    Begun::Lead(fill)
+}
+
+/// Begins a fill that nobody can join.
+pub(crate) fn begin_alone<T: Weigh>(inner: &Arc<Inner<T>>, path: &str, now: Stamp) -> Fill<T> {
+    register(inner, &mut lock(&inner.fills.registry), path, None, &[], now)
+}
+
+fn register<T: Weigh>(
+    inner: &Arc<Inner<T>>,
+    registry: &mut Registry<T>,
+    path: &str,
+    original: Option<&Original>,
+    tags: &[CacheTag],
+    now: Stamp,
+) -> Fill<T> {
     // Read under the registry's lock: a fence that comes later finds this fill registered when it counts.
     let sequence = inner.fences.current();
     let id = registry.next_id;
@@ -155,10 +174,7 @@ pub(crate) fn begin<T: Weigh>(
         Alive { path: path.clone(), original: original.cloned(), tags: tags.to_vec(), complete: false, sequence };
     registry.alive.insert(id, alive);
     let state = watch::Sender::new(State::Pending);
-    // A fill that was fenced gives its place up; those who wait for it are told by itself.
-    registry.open.insert(path.clone(), (id, state.clone()));
-    drop(registry);
-    Begun::Lead(Fill { inner: inner.clone(), id, path, sequence, begun_at: now, state, spent: AtomicBool::new(false) })
+    Fill { inner: inner.clone(), id, path, sequence, begun_at: now, state, spent: AtomicBool::new(false) }
 }
 
 fn is_clear(fences: &Fences, since: Sequence, named: Named<'_>) -> bool {
@@ -261,14 +277,17 @@ impl<T: Weigh> Fill<T> {
         published
     }
 
-    /// Gives up. The same as dropping it.
-    pub fn fail(self) {}
-}
+    /// Keeps a further entry that this fill learnt of, under the same test. Those who wait are not told.
+    ///
+    /// # Errors
+    /// [`Fenced`]: it was not kept.
+    pub fn keep_beside(&self, facts: Facts, payload: T, now: Stamp) -> Result<(), Fenced> {
+        self.inner.publish(self, facts, payload, true, now).map(drop)
+    }
 
-impl<T: Weigh> Drop for Fill<T> {
-    fn drop(&mut self) {
+    /// Lets nobody join any more: what it brings is for itself. Those who wait are told to start over.
+    pub fn close(&self) {
         self.inner.fills.close(self.id, &self.path);
-        lock(&self.inner.fills.registry).alive.remove(&self.id);
         self.state.send_if_modified(|state| {
             let pending = matches!(state, State::Pending);
             if pending {
@@ -276,6 +295,16 @@ impl<T: Weigh> Drop for Fill<T> {
             }
             pending
         });
+    }
+
+    /// Gives up. The same as dropping it.
+    pub fn fail(self) {}
+}
+
+impl<T: Weigh> Drop for Fill<T> {
+    fn drop(&mut self) {
+        self.close();
+        lock(&self.inner.fills.registry).alive.remove(&self.id);
         self.inner.fills.ended.send_replace(());
     }
 }

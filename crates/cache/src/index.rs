@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use afterimage_identity::{CacheTag, Original, Selector, Stamp, Version};
 
-use crate::entry::{ByPath, Entry};
+use crate::entry::{ByPath, Entry, url};
 use crate::group::Group;
 use crate::sieve::Sieve;
 use crate::sync::atomic::Ordering;
@@ -193,16 +193,14 @@ impl<T> Index<T> {
                 self.members(self.families.get(original).map(|family| &family.members), &after, entries_max)
             }
             Selector::Tag(tag) => self.members(self.tags.get(tag), &after, entries_max),
-            Selector::Path(path) if after.is_none() => {
-                self.paths.get_key_value(path.as_str()).map(|(ordered, _)| ordered.0.clone()).into_iter().collect()
-            }
-            Selector::Path(_) => Vec::new(),
-            Selector::Prefix(prefix) => self.under(prefix, &after, entries_max),
-            Selector::All => self.under("", &after, entries_max),
+            // A path comes first of all texts that begin with it, and those with a line feed behind it next.
+            Selector::Path(path) => self.range(path, &after, entries_max, |found| url(found) == path),
+            Selector::Prefix(prefix) => self.range(prefix, &after, entries_max, |found| found.starts_with(prefix)),
+            Selector::All => self.range("", &after, entries_max, |_| true),
         };
         let place = |entry: &Arc<Entry<T>>| match selector {
-            Selector::Prefix(_) | Selector::All => Place::Path(entry.facts.path.clone()),
-            _ => Place::Slot(entry.slot.load(Ordering::Relaxed)),
+            Selector::Path(_) | Selector::Prefix(_) | Selector::All => Place::Path(entry.facts.path.clone()),
+            Selector::Original(_) | Selector::Tag(_) => Place::Slot(entry.slot.load(Ordering::Relaxed)),
         };
         let next = found.last().filter(|_| found.len() >= entries_max).map(place);
         (found, next)
@@ -222,13 +220,19 @@ impl<T> Index<T> {
         members.take(entries_max).filter_map(|slot| self.at(*slot as usize).cloned()).collect()
     }
 
-    fn under(&self, prefix: &str, after: &Option<Place>, entries_max: usize) -> Vec<Arc<Entry<T>>> {
+    fn range(
+        &self,
+        from: &str,
+        after: &Option<Place>,
+        entries_max: usize,
+        belongs: impl Fn(&str) -> bool,
+    ) -> Vec<Arc<Entry<T>>> {
         let start = match after {
             Some(Place::Path(path)) => Bound::Excluded(path.as_str()),
-            _ => Bound::Included(prefix),
+            _ => Bound::Included(from),
         };
         let range = self.paths.range::<str, _>((start, Bound::Unbounded)).map(|(ordered, _)| &ordered.0);
-        range.take_while(|entry| entry.facts.path.starts_with(prefix)).take(entries_max).cloned().collect()
+        range.take_while(|entry| belongs(&entry.facts.path)).take(entries_max).cloned().collect()
     }
 }
 

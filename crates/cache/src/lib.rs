@@ -3,7 +3,8 @@
 //! One purge sequence orders every fence against every fetch: a fill takes the sequence before it asks anyone, and what
 //! it brings is tested against all later fences before it is kept and before it is served. Proofs that an original is
 //! still there are kept per original and age from the moment the question was sent. Time is an argument. The crate knows
-//! no store, no picture and no transport; the rules of HTTP caching come in as [`Facts`], not as headers.
+//! no store, no picture and no transport. What HTTP says about caching stands in [`http`], pure functions that the caller
+//! asks; what they decide comes in as [`Facts`].
 
 mod cache;
 mod config;
@@ -11,6 +12,7 @@ mod entry;
 mod fences;
 mod fill;
 mod group;
+pub mod http;
 mod index;
 mod publish;
 mod question;

@@ -222,3 +222,54 @@ fn a_fence_over_very_many_hides_at_once_and_erases_in_slices() {
     while cache.sweep(1000) {}
     assert_eq!((cache.usage().entries, cache.usage().bytes, cache.usage().erased), (0, 0, u64::from(ENTRIES)));
 }
+
+#[test]
+fn a_path_covers_every_answer_of_its_url_and_no_other() {
+    let url = |path: &str, key: &str| Facts { path: format!("{path}{key}"), ..Facts::default() };
+    let all =
+        [("/a?x", ""), ("/a?x", "\nfoo=1:1;"), ("/a?x", "\nfoo=1:2;"), ("/a", "\nfoo;"), ("/a?xy", ""), ("/a?x!", "")];
+    for (selector, covered) in [
+        (Selector::Path("/a?x".into()), &[0, 1, 2][..]),
+        (Selector::Path("/a".into()), &[3]),
+        (Selector::Path("/a?".into()), &[]),
+        (Selector::Prefix("/a?x".into()), &[0, 1, 2, 4, 5]),
+    ] {
+        let cache = Cache::<Body>::new(Config::default());
+        for (path, key) in all {
+            put(&cache, url(path, key), Body(0));
+        }
+        // One that is handed out already, and one that is still being fetched.
+        let held: Vec<_> = all.iter().map(|(path, key)| put(&cache, url(path, key), Body(0))).collect();
+        let fills: Vec<_> = all.iter().map(|(path, key)| lead(&cache, &format!("{path}{key}"))).collect();
+        let raised = cache.raise(&selector);
+        assert_eq!((raised.matched, raised.overlapping), (covered.len() as u64, covered.len() as u64), "{selector}");
+        for (at, ((path, key), fill)) in all.iter().zip(fills).enumerate() {
+            let is_covered = covered.contains(&at);
+            assert_eq!(is_hit(&cache, &format!("{path}{key}")), !is_covered, "{selector}: {path}{key:?}");
+            assert_eq!(cache.admit(&held[at]) == Admission::Fenced, is_covered, "{selector}: {path}{key:?}");
+            let published = fill.publish(url(path, key), Body(1), true, NOW);
+            assert_eq!(published.is_err(), is_covered, "{selector}: {path}{key:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_selector_would_cover_is_known_beforehand() {
+    let cache = Cache::<Body>::new(Config::default());
+    put(&cache, Facts { path: "/a\nfoo;".into(), tags: original("a").tags(), ..Facts::default() }, Body(0));
+    let fill = lead(&cache, "/b");
+    for (selector, known) in [
+        (Selector::Path("/a".into()), true),
+        (Selector::Path("/b".into()), true),
+        (Selector::Path("/c".into()), false),
+        (Selector::Prefix("/".into()), true),
+        (Selector::Prefix("/c".into()), false),
+        // What the fill will carry is not known yet.
+        (Selector::Tag(original("c").tag()), true),
+    ] {
+        assert_eq!(cache.knows(&selector), known, "{selector}");
+    }
+    drop(fill);
+    assert!(!cache.knows(&Selector::Tag(original("c").tag())));
+    assert!(cache.knows(&Selector::Tag(original("a").tag())));
+}

@@ -132,3 +132,43 @@ fn waiters_come_and_go_without_a_trace() {
         "table, index by slot, index by path, the fill's last word, and this one"
     );
 }
+
+#[test]
+fn a_fill_of_its_own_is_joined_by_nobody_and_fenced_like_any_other() {
+    let cache = Cache::<Body>::new(Config::default());
+    let alone = cache.begin_alone("/a", NOW);
+    let other = lead(&cache, "/a");
+    assert_eq!(cache.usage().fills, 2);
+    cache.raise(&Selector::Path("/a".into()));
+    assert!(alone.publish(facts("/a", "a", 1, 0), Body(1), true, NOW).is_err());
+    drop((alone, other));
+    let alone = cache.begin_alone("/a", NOW);
+    alone.publish(facts("/a", "a", 1, 0), Body(1), true, NOW).unwrap();
+    assert!(matches!(cache.look("/a", NOW), Found::Hit { .. }));
+}
+
+#[test]
+fn a_closed_fill_sends_those_who_wait_away_and_goes_on() {
+    let cache = Cache::<Body>::new(Config::default());
+    let fill = lead(&cache, "/a");
+    let waiter = join(&cache, "/a").unwrap();
+    fill.close();
+    assert_eq!(block_on(waiter.wait()).unwrap_err(), Abandoned::GivenUp);
+    assert!(join(&cache, "/a").is_none(), "it is joined no more");
+    assert_eq!(cache.usage().fills, 1, "it is under way still");
+    fill.publish(facts("/a", "a", 1, 0), Body(1), true, NOW).unwrap();
+    assert!(matches!(cache.look("/a", NOW), Found::Hit { .. }));
+}
+
+#[test]
+fn what_is_kept_beside_passes_the_same_test() {
+    let cache = Cache::<Body>::new(Config::default());
+    let fill = lead(&cache, "/a");
+    fill.keep_beside(Facts { path: "/a\nx".into(), ..Facts::default() }, Body(2), NOW).unwrap();
+    assert!(matches!(cache.look("/a\nx", NOW), Found::Hit { .. }));
+    let waiter = join(&cache, "/a").expect("those who wait still do");
+    cache.raise(&Selector::Path("/a".into()));
+    assert!(fill.keep_beside(Facts { path: "/a\nx".into(), ..Facts::default() }, Body(2), NOW).is_err());
+    drop(fill);
+    assert!(block_on(waiter.wait()).is_err());
+}

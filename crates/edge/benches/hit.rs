@@ -48,6 +48,7 @@ async fn edge() -> Arc<Edge> {
         ask: Arc::new(Asker::new(originals, clock.clone())),
         cache: Cache::new(afterimage_cache::Config::default()),
         renderer: Arc::new(Drawn),
+        upstream: None,
         notice: Arc::new(Nobody),
         clock,
     };

@@ -8,6 +8,8 @@ use afterimage_variant::{Mistake, Rules};
 use bytes::Bytes;
 use http::HeaderValue;
 
+use crate::PassThrough;
+
 /// What is answered when a bare original is asked for, without any parameter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OriginalsMode {
@@ -84,6 +86,8 @@ pub struct Config {
     pub timing_allow_origin: String,
     /// The picture shown instead of a 404, 415 or 422.
     pub fallback: Option<Fallback>,
+    /// Passing through, where that is on.
+    pub pass: Option<PassThrough>,
     /// URL language and policy.
     pub rules: Rules,
     /// Rendering.
@@ -108,6 +112,7 @@ impl Default for Config {
             cross_origin_resource_policy: "cross-origin".into(),
             timing_allow_origin: "*".into(),
             fallback: None,
+            pass: None,
             rules: Rules::default(),
             imaging: imaging::Settings::default(),
         }

@@ -2,6 +2,7 @@
 //! the source that many requests share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use afterimage_cache::{Begun, Cache, Entry, Fill, ProofBegun, Settled, Waiter};
 use afterimage_identity::{Answer, Ask, Clock, Event, FoundBy, Happened, Notice, Original, Selector, Subject};
@@ -13,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::config::Live;
 use crate::picture::Kept;
 use crate::viewer_request::Authorised;
-use crate::{Config, Failure, Metrics, Renderer, origin_request, origin_response};
+use crate::{Config, Failure, Metrics, Renderer, Upstream, origin_request, origin_response};
 
 /// What an edge is made of.
 pub struct Parts {
@@ -27,6 +28,8 @@ pub struct Parts {
     pub cache: Cache<Kept>,
     /// Makes derivatives.
     pub renderer: Arc<dyn Renderer>,
+    /// Where everything that is no picture goes, where something does.
+    pub upstream: Option<Arc<dyn Upstream>>,
     /// Hears what reads find out.
     pub notice: Arc<dyn Notice>,
     /// The machine's clocks.
@@ -40,6 +43,9 @@ pub struct Edge {
     pub(crate) ask: Arc<dyn Ask>,
     pub(crate) cache: Cache<Kept>,
     pub(crate) renderer: Arc<dyn Renderer>,
+    pub(crate) upstream: Option<Arc<dyn Upstream>>,
+    /// Bytes of answers that are on their way into the cache.
+    pub(crate) collecting: Arc<AtomicU64>,
     pub(crate) notice: Arc<dyn Notice>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: ArcSwap<Live>,
@@ -52,7 +58,7 @@ pub(crate) type Filled = Result<Arc<Entry<Kept>>, Failure>;
 impl Edge {
     /// Joins the parts.
     pub fn new(config: Config, parts: Parts) -> Arc<Self> {
-        let Parts { originals, derivatives, ask, cache, renderer, notice, clock } = parts;
+        let Parts { originals, derivatives, ask, cache, renderer, upstream, notice, clock } = parts;
         let live = ArcSwap::from_pointee(Live::new(config));
         Arc::new(Self {
             originals,
@@ -60,6 +66,8 @@ impl Edge {
             ask,
             cache,
             renderer,
+            upstream,
+            collecting: Arc::default(),
             notice,
             clock,
             live,
@@ -73,7 +81,10 @@ impl Edge {
         let live = Live::new(config);
         let before = self.live.swap(Arc::new(live));
         let now = self.live.load();
-        if before.revision != now.revision || before.config.originals != now.config.originals {
+        // Behaviours say what keys mean: under others, one key may name another answer.
+        let behaves =
+            before.config.pass.as_ref().map(|pass| &pass.routes) == now.config.pass.as_ref().map(|pass| &pass.routes);
+        if before.revision != now.revision || before.config.originals != now.config.originals || !behaves {
             self.cache.raise(&Selector::All);
         }
     }

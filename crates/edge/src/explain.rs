@@ -7,7 +7,7 @@ use afterimage_variant::{Wanted, derivative_key, resolve};
 use serde::{Deserialize, Serialize};
 
 use crate::edge::Edge;
-use crate::viewer_request::{grant, permit};
+use crate::viewer_request::{grant, permit, rewritten};
 use crate::{Door, Failure};
 
 /// How a URL is understood.
@@ -28,7 +28,7 @@ pub struct Explanation {
     /// What is to be known about that path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canonical_path_note: Option<String>,
-    /// The cache key, which is the canonical path.
+    /// The cache key: the canonical path, unless a behaviour rewrites it.
     pub cache_key: Option<String>,
     /// The cache tags: the original's own first, then its folders'.
     pub tags: Vec<String>,
@@ -61,7 +61,8 @@ impl Edge {
         }
         let original = Original::new(live.config.source.clone(), resolution.key.clone());
         explanation.original = Some(original.key.to_string());
-        explanation.cache_key = Some(resolution.canonical_path.clone());
+        let rewritten = rewritten(&live, target, &resolution.wanted);
+        explanation.cache_key = Some(rewritten.unwrap_or_else(|| resolution.canonical_path.clone()));
         explanation.canonical_path = Some(resolution.canonical_path);
         explanation.canonical_path_note = original.key.escaped().is_digest().then(|| {
             "the key is too long to be spelled there, so its digest stands for it: this path is for caches and purges, and \

@@ -2,6 +2,7 @@
 
 use afterimage_identity::Unprovable;
 use afterimage_imaging as imaging;
+use afterimage_origin::{Error as Upstream, Fault};
 use afterimage_store as store;
 use afterimage_variant::{Refusal, RefusalKind};
 use http::StatusCode;
@@ -44,6 +45,17 @@ pub enum Failure {
     Timeout,
     /// The render queue is full.
     QueueFull,
+    /// The origin to pass through to failed.
+    Upstream(Upstream),
+    /// It answered with this status, and a stale answer that could have stood in is gone.
+    UpstreamStatus(u16),
+    /// `only-if-cached`, and nothing is.
+    OnlyIfCached,
+    /// The body of a request that is passed through has more bytes than it may.
+    RequestTooLarge {
+        /// The limit.
+        max: u64,
+    },
 }
 
 /// What the one table says of a failure.
@@ -74,6 +86,9 @@ impl Failure {
             Self::Gone => row(S::NOT_FOUND, Reason::Gone, "No such picture"),
             Self::NotServed(_) => row(S::NOT_FOUND, Reason::NotFound, "No such picture"),
             Self::Fenced => passing(S::NOT_FOUND, Reason::Fenced, "The picture is being removed or replaced", Some(1)),
+            Self::Unprovable(Unprovable::TimedOut) => {
+                passing(S::GATEWAY_TIMEOUT, Reason::SourceTimeout, "The source took too long", Some(5))
+            }
             Self::Unprovable(_) => {
                 passing(S::SERVICE_UNAVAILABLE, Reason::Unprovable, "The original cannot be checked", Some(5))
             }
@@ -89,6 +104,12 @@ impl Failure {
             Self::Died => passing(S::INTERNAL_SERVER_ERROR, Reason::RendererDied, "The renderer died", None),
             Self::Timeout => {
                 passing(S::SERVICE_UNAVAILABLE, Reason::RenderTimeout, "The render took too long", Some(10))
+            }
+            Self::Upstream(error) => upstream(error),
+            Self::UpstreamStatus(_) => passing(S::BAD_GATEWAY, Reason::UpstreamFailed, "The origin failed", Some(5)),
+            Self::OnlyIfCached => passing(S::GATEWAY_TIMEOUT, Reason::OnlyIfCached, "Nothing is cached", None),
+            Self::RequestTooLarge { .. } => {
+                passing(S::PAYLOAD_TOO_LARGE, Reason::RequestTooLarge, "The request is too large", None)
             }
             Self::QueueFull => {
                 passing(S::SERVICE_UNAVAILABLE, Reason::QueueFull, "Too many renders are waiting", Some(2))
@@ -113,12 +134,37 @@ impl Failure {
             Self::Died => "The picture could not be made; the fault is the server's.".into(),
             Self::Timeout => "The picture could not be made in time.".into(),
             Self::QueueFull => "Try again in a moment.".into(),
+            Self::Upstream(error) => match error.fault() {
+                Fault::Viewer => error.to_string(),
+                // Which address and port that is, is not the viewer's to know.
+                Fault::Origin | Fault::Us => "The server behind this one does not answer as it should.".into(),
+            },
+            Self::UpstreamStatus(status) => format!("The server behind this one answered {status}."),
+            Self::OnlyIfCached => "The request wants an answer from memory only.".into(),
+            Self::RequestTooLarge { max } => format!("At most {max} bytes are passed on."),
         }
     }
 
     /// Whether the same original would fail the same way again: then the answer may be kept as long as its version holds.
     pub(crate) fn is_of_the_bytes(&self) -> bool {
         matches!(self, Self::NotAnImage(_) | Self::Broken(_) | Self::OverLimits(_))
+    }
+}
+
+/// How a failing origin looks to a viewer.
+fn upstream(error: &Upstream) -> Verdict {
+    use StatusCode as S;
+    let row = |status, reason, title, retry_after_s| Verdict { status, reason, title, cacheable: false, retry_after_s };
+    let seconds = |duration: std::time::Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX).max(1);
+    match error {
+        Upstream::Timeout { .. } => row(S::GATEWAY_TIMEOUT, Reason::UpstreamTimeout, "The origin is too slow", Some(5)),
+        Upstream::Open { retry_after } => {
+            row(S::SERVICE_UNAVAILABLE, Reason::UpstreamBusy, "The origin is left alone", Some(seconds(*retry_after)))
+        }
+        Upstream::Busy => row(S::SERVICE_UNAVAILABLE, Reason::UpstreamBusy, "The origin is busy", Some(2)),
+        Upstream::Loop { .. } => row(S::LOOP_DETECTED, Reason::Loop, "The request goes in a circle", None),
+        error if error.fault() == Fault::Viewer => row(S::BAD_REQUEST, Reason::BadRequest, "The request failed", None),
+        _ => row(S::BAD_GATEWAY, Reason::UpstreamFailed, "The origin failed", Some(5)),
     }
 }
 

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use afterimage_cache::{Admission, Entry, Found, MissWhy};
 use afterimage_identity::{Answer, Stamp};
+use afterimage_origin::Body;
 use afterimage_variant::{Format, Wanted};
 use bytes::Bytes;
-use http::{Response, request};
+use http::{Request, Response, request};
 
 use crate::config::Live;
 use crate::edge::{Edge, Filling};
 use crate::picture::Kept;
 use crate::viewer_request::{self, Authorised, Entered};
 use crate::viewer_response::{self, Leaving};
-use crate::{Door, Failure, Reason};
+use crate::{Door, Failure, Reason, Reply};
 
 /// How often a request starts over because what it waited for was fenced or abandoned.
 const ATTEMPTS_MAX: u32 = 4;
@@ -31,13 +32,31 @@ pub(crate) struct Served {
 }
 
 impl Edge {
-    /// Answers one request that came in at `door`. Never fails: what goes wrong is an answer too.
-    pub async fn handle(self: &Arc<Self>, door: Door, request: &request::Parts) -> Response<Bytes> {
-        let arrived = self.clock.now();
+    /// Answers one request that came in at `door`: one for a picture, or one that is passed through. Never fails: what goes
+    /// wrong is an answer too.
+    pub async fn answer(self: &Arc<Self>, door: Door, request: Request<Body>) -> Response<Reply> {
         let live = self.live.load_full();
-        let leaving = match viewer_request::enter(&live, door, request, self.clock.wall()) {
+        let (parts, body) = request.into_parts();
+        if let Some(pass) = &live.config.pass
+            && self.upstream.is_some()
+            && !pass.is_for_pictures(&parts)
+        {
+            return self.pass(&live, pass, parts, body).await;
+        }
+        // A body that came along with a request for a picture is drained by the listener; nothing here reads it.
+        self.picture(&live, door, &parts).await.map(Reply::from)
+    }
+
+    /// Answers one request for a picture.
+    pub async fn handle(self: &Arc<Self>, door: Door, request: &request::Parts) -> Response<Bytes> {
+        self.picture(&self.live.load_full(), door, request).await
+    }
+
+    async fn picture(self: &Arc<Self>, live: &Arc<Live>, door: Door, request: &request::Parts) -> Response<Bytes> {
+        let arrived = self.clock.now();
+        let leaving = match viewer_request::enter(live, door, request, self.clock.wall()) {
             Entered::Authorised(asked) => {
-                let served = self.admitted(&live, &asked, arrived).await;
+                let served = self.admitted(live, &asked, arrived).await;
                 Leaving::Served { asked, served }
             }
             Entered::Preflight => Leaving::Preflight,
@@ -45,7 +64,7 @@ impl Edge {
             Entered::Refused(failure) => Leaving::Refused(failure),
         };
         let took = self.clock.now().since(arrived);
-        viewer_response::leave(&live, request, leaving, took, &self.metrics)
+        viewer_response::leave(live, request, leaving, took, &self.metrics)
     }
 
     /// The last word before the first byte: whoever was fenced since starts over, and does so only so often.

@@ -60,6 +60,11 @@ impl Metrics {
         }
     }
 
+    /// Bytes of a body that streams.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.body_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     pub(crate) fn filled(&self, took: std::time::Duration) {
         self.fills.fetch_add(1, Ordering::Relaxed);
         self.fill_time_us.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);

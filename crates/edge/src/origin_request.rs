@@ -1,7 +1,7 @@
 //! The third trigger: which version of the original is there, and is the derivative already stored?
 
 use afterimage_identity::{Event, FoundBy, Happened, Original, Stamp, Subject, Version};
-use afterimage_store::{Meta, Object};
+use afterimage_store::{Meta, Object, Stat};
 use afterimage_variant::{Wanted, derivative_key, derivative_prefix};
 
 use crate::config::Live;
@@ -21,6 +21,8 @@ pub(crate) struct Located {
     pub(crate) version: Version,
     /// Whether the original had settled: only then may anything be stored.
     pub(crate) settled: bool,
+    /// Whether its source allows to store anything of it.
+    pub(crate) storable: bool,
     /// The stored derivative.
     pub(crate) stored: Option<Picture>,
 }
@@ -40,9 +42,10 @@ pub(crate) async fn locate(edge: &Edge, live: &Live, asked: &Authorised) -> Resu
         }
     };
     let derivative_key = derivative_key(&asked.original.key, &asked.wanted, &stat.version, &live.revision);
-    let keeps = stat.settled && !passes_as_is(live, &asked.wanted);
+    let keeps = stat.settled && stat.storable && !passes_as_is(live, &asked.wanted);
     let stored = if keeps { read_stored(edge, &asked.original, &stat.version, &derivative_key).await } else { None };
-    Ok(Located { asked_at, version: stat.version, settled: stat.settled, stored })
+    let Stat { version, settled, storable, age, .. } = stat;
+    Ok(Located { asked_at: asked_at.before(age), version, settled, storable, stored })
 }
 
 /// Whether the bare original is served as it is; then a stored copy would only be a second original.

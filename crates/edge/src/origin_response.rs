@@ -24,24 +24,27 @@ pub(crate) struct Made {
     pub(crate) asked_at: Stamp,
     pub(crate) version: Version,
     pub(crate) settled: bool,
+    pub(crate) storable: bool,
     pub(crate) outcome: Result<Picture, Failure>,
 }
 
 /// Takes the stored derivative, or reads the original and makes one.
 pub(crate) async fn make(edge: &Edge, live: &Live, asked: &Authorised, located: Located) -> Result<Made, Failure> {
     if let Some(picture) = located.stored {
-        let Located { asked_at, version, settled, .. } = located;
-        return Ok(Made { asked_at, version, settled, outcome: Ok(picture) });
+        let Located { asked_at, version, settled, storable, .. } = located;
+        return Ok(Made { asked_at, version, settled, storable, outcome: Ok(picture) });
     }
     let asked_at = edge.clock.now();
     let object = edge.originals.get(asked.original.key.as_str(), live.config.source_bytes_max).await?;
     let settled = object.stat.settled && located.settled;
+    let storable = object.stat.storable && located.storable;
     let outcome = match draw(edge, live, asked, object.body).await {
         // What is still being written may not even begin like an image yet.
         Err(Failure::Broken(why) | Failure::NotAnImage(why)) if !settled => Err(Failure::BrokenUnsettled(why)),
-        outcome => outcome,
+        outcome => outcome.map(|picture| Picture { storable, ..picture }),
     };
-    Ok(Made { asked_at, version: object.stat.version, settled, outcome })
+    let asked_at = asked_at.before(object.stat.age);
+    Ok(Made { asked_at, version: object.stat.version, settled, storable, outcome })
 }
 
 async fn draw(edge: &Edge, live: &Live, asked: &Authorised, bytes: Bytes) -> Result<Picture, Failure> {
@@ -92,19 +95,20 @@ pub(crate) fn publish(edge: &Edge, live: &Live, asked: &Authorised, made: &Made,
         fresh_until: made.outcome.is_err().then(|| now.after(error_age)),
         ..facts(asked)
     };
-    fill.publish(facts, Kept(made.outcome.clone()), made.settled && lasts, now).map_err(|_| Failure::Fenced)
+    fill.publish(facts, Kept::Picture(made.outcome.clone()), made.settled && made.storable && lasts, now)
+        .map_err(|_| Failure::Fenced)
 }
 
 /// Hands a failure to all who wait for this fill, and keeps nothing.
 pub(crate) fn publish_failure(edge: &Edge, asked: &Authorised, failure: Failure, fill: &Fill<Kept>) -> Filled {
-    fill.publish(facts(asked), Kept(Err(failure)), false, edge.clock.now()).map_err(|_| Failure::Fenced)
+    fill.publish(facts(asked), Kept::Picture(Err(failure)), false, edge.clock.now()).map_err(|_| Failure::Fenced)
 }
 
 /// Stores a derivative, then asks the source again: unless the same version is still there, what was written is taken
 /// back (GUARANTEE, rule 6). The fill stays registered until this is over, so that a purge can wait for it.
 pub(crate) async fn store(edge: &Edge, live: &Live, asked: &Authorised, made: &Made, fill: &Fill<Kept>) {
     let Ok(picture) = &made.outcome else { return };
-    if !made.settled || !matches!(picture.made_by, Reason::Rendered | Reason::Sanitised) {
+    if !made.settled || !made.storable || !matches!(picture.made_by, Reason::Rendered | Reason::Sanitised) {
         return;
     }
     if edge.clock.now().since(fill.begun_at()) > live.config.fill_time_max {

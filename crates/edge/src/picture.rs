@@ -3,9 +3,10 @@
 use std::time::SystemTime;
 
 use afterimage_cache::Weigh;
+use afterimage_cache::http::Stored;
 use afterimage_identity::{CacheTag, digest_hex};
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 use crate::{Failure, Reason};
 
@@ -28,6 +29,8 @@ pub struct Picture {
     pub made_by: Reason,
     /// Whether it may hold scripts (SVG) and is sent with a policy that keeps them from running.
     pub sandboxed: bool,
+    /// Whether anybody may store it; its original's source may forbid it.
+    pub storable: bool,
 }
 
 impl Picture {
@@ -46,6 +49,7 @@ impl Picture {
             body,
             made_by,
             sandboxed: media_type.starts_with("image/svg"),
+            storable: true,
         }
     }
 }
@@ -56,13 +60,29 @@ pub(crate) fn tag_header(tags: &[CacheTag]) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// What the cache keeps under one canonical path.
+/// What the cache keeps under one key.
 #[derive(Clone, Debug)]
-pub struct Kept(pub Result<Picture, Failure>);
+pub enum Kept {
+    /// A picture under its canonical path, or why there is none.
+    Picture(Result<Picture, Failure>),
+    /// An answer of the origin that is passed through.
+    Answer(Box<Stored>),
+    /// The fields that the answers of a URL are selected by: each answer has a key of its own, with their values.
+    Varies(Vec<HeaderName>),
+    /// What the origin says to this URL is not kept just now: each request asks for itself, and none waits for another.
+    Passes,
+    /// The origin failed. Never kept: it only tells those who wait.
+    Failed(Failure),
+}
 
 impl Weigh for Kept {
     fn bytes(&self) -> usize {
-        // Headers and map entries were measured at about half a KiB beside the body.
-        512 + self.0.as_ref().map_or(0, |picture| picture.body.len())
+        match self {
+            // Headers and map entries were measured at about half a KiB beside the body.
+            Self::Picture(picture) => 512 + picture.as_ref().map_or(0, |picture| picture.body.len()),
+            Self::Answer(stored) => 512 + stored.bytes(),
+            Self::Varies(names) => names.iter().map(|name| name.as_str().len() + 32).sum(),
+            Self::Passes | Self::Failed(_) => 0,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use afterimage_cache::http::{Wanted, any_tag_matches, wanted};
 use http::HeaderMap;
 use http::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
 
@@ -37,7 +38,7 @@ pub(crate) fn decide(
         return Decision::Full;
     }
     if headers.contains_key(IF_MATCH) {
-        if !any_matches(headers, IF_MATCH, etag, false) {
+        if !any_tag_matches(headers, IF_MATCH, etag, false) {
             return Decision::PreconditionFailed;
         }
     } else if let (Some(limit), Some(modified)) = (date(headers, IF_UNMODIFIED_SINCE), modified)
@@ -46,7 +47,7 @@ pub(crate) fn decide(
         return Decision::PreconditionFailed;
     }
     if headers.contains_key(IF_NONE_MATCH) {
-        if any_matches(headers, IF_NONE_MATCH, etag, true) {
+        if any_tag_matches(headers, IF_NONE_MATCH, etag, true) {
             return Decision::NotModified;
         }
     } else if let (Some(since), Some(modified)) = (date(headers, IF_MODIFIED_SINCE), modified)
@@ -56,7 +57,11 @@ pub(crate) fn decide(
         return Decision::NotModified;
     }
     if is_get && headers.contains_key(RANGE) && if_range_holds(headers, etag, modified) {
-        return range(headers, bytes);
+        return match wanted(headers, bytes) {
+            Wanted::Whole => Decision::Full,
+            Wanted::Part { first, last } => Decision::Part { first, last },
+            Wanted::Outside => Decision::RangeNotSatisfiable,
+        };
     }
     Decision::Full
 }
@@ -65,60 +70,12 @@ fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
 }
 
-/// Entity tags in a list may hold commas, so the list is walked tag by tag.
-fn any_matches(headers: &HeaderMap, name: HeaderName, etag: &str, weak: bool) -> bool {
-    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|list| {
-        let mut rest = list.trim();
-        if rest == "*" {
-            return true;
-        }
-        while let Some(start) = rest.find('"') {
-            let is_weak = rest[..start].trim_end().ends_with("W/");
-            let Some(length) = rest[start + 1..].find('"') else { return false };
-            let tag = &rest[start..start + length + 2];
-            if tag == etag && (weak || !is_weak) {
-                return true;
-            }
-            rest = &rest[start + length + 2..];
-        }
-        false
-    })
-}
-
 fn if_range_holds(headers: &HeaderMap, etag: &str, modified: Option<SystemTime>) -> bool {
     let Some(condition) = headers.get(IF_RANGE) else { return true };
     match condition.to_str() {
         Ok(text) if text.starts_with('"') => text == etag,
         Ok(text) => httpdate::parse_http_date(text).is_ok_and(|date| Some(date) == modified),
         Err(_) => false,
-    }
-}
-
-/// One range is served; several, or none that is understood, get the whole (RFC 9110, 14.2 allows it).
-fn range(headers: &HeaderMap, bytes: u64) -> Decision {
-    let mut values = headers.get_all(RANGE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return Decision::Full };
-    let Some(spec) = value.to_str().ok().and_then(|text| text.strip_prefix("bytes=")) else { return Decision::Full };
-    let Some((first, last)) = spec.trim().split_once('-') else { return Decision::Full };
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    // A number past u64 is past every picture; it saturates.
-    let number = |text: &str| text.parse::<u64>().unwrap_or(u64::MAX);
-    match (digits(first), digits(last)) {
-        (true, _) if last.is_empty() || digits(last) => {
-            let (first, last) = (number(first), if last.is_empty() { u64::MAX } else { number(last) });
-            if last < first {
-                Decision::Full
-            } else if first >= bytes {
-                Decision::RangeNotSatisfiable
-            } else {
-                Decision::Part { first, last: last.min(bytes - 1) }
-            }
-        }
-        (false, true) if first.is_empty() => match number(last).min(bytes) {
-            0 => Decision::RangeNotSatisfiable,
-            suffix => Decision::Part { first: bytes - suffix, last: bytes - 1 },
-        },
-        _ => Decision::Full,
     }
 }
 

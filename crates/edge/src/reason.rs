@@ -39,6 +39,12 @@ reasons! {
     AvifPending = "avif-pending",
     /// Rendered, but the original is still being written: neither stored nor kept.
     Unsettled = "unsettled",
+    /// Passed through from the origin.
+    Passed = "passed",
+    /// Passed through from memory, after the origin said that it still holds.
+    Revalidated = "revalidated",
+    /// Passed through from memory although stale: the origin failed, or the request or the answer allows it.
+    Stale = "stale",
     /// The conditions of the request held: nothing to send.
     NotModified = "not-modified",
     /// The method is not GET, HEAD or OPTIONS.
@@ -67,6 +73,8 @@ reasons! {
     OverLimits = "over-limits",
     /// The source sent less than it announced, or failed.
     SourceFailed = "source-failed",
+    /// The source did not answer in time.
+    SourceTimeout = "source-timeout",
     /// The source cannot say whether the original is there.
     Unprovable = "unprovable",
     /// The renderer died.
@@ -77,6 +85,18 @@ reasons! {
     QueueFull = "queue-full",
     /// The range asked for is not in the picture.
     RangeNotSatisfiable = "range-not-satisfiable",
+    /// The origin to pass through to cannot be reached or does not speak HTTP.
+    UpstreamFailed = "upstream-failed",
+    /// The origin to pass through to did not answer in time.
+    UpstreamTimeout = "upstream-timeout",
+    /// The origin to pass through to failed too often or is asked too much, and is left alone.
+    UpstreamBusy = "upstream-busy",
+    /// The request came through here before.
+    Loop = "loop",
+    /// The request wants an answer from memory, and there is none.
+    OnlyIfCached = "only-if-cached",
+    /// The body of the request is over the limit.
+    RequestTooLarge = "request-too-large",
     /// `If-Match` or `If-Unmodified-Since` did not hold.
     PreconditionFailed = "precondition-failed",
 }

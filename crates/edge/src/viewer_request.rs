@@ -6,13 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use afterimage_identity::Original;
 use afterimage_variant::{
-    Change, Grant, Refusal, RefusalKind, Resolution, Signature, Wanted, canonical_path, resolve, verify,
+    Change, Format, Grant, Refusal, RefusalKind, Resolution, Signature, Wanted, canonical_path, resolve, verify,
 };
 use http::header::{ACCEPT, HeaderMap};
 use http::{Method, request};
 
-use crate::Failure;
 use crate::config::{Door, Live, OriginalsMode};
+use crate::{Failure, Rewrite};
 
 /// A request that policy and signature allow. Only [`enter`] makes one, and every later stage wants one.
 pub(crate) struct Authorised {
@@ -99,13 +99,36 @@ fn authorise(
     let resolution = resolve(&live.config.rules, target, accept, grant)?;
     permit(live, grant, &resolution)?;
     let Resolution { key, wanted, canonical_path, vary_accept, changed, ignored, .. } = resolution;
+    let path = rewritten(live, target, &wanted).unwrap_or(canonical_path);
     Ok(Authorised {
         original: Original::new(live.config.source.clone(), key),
         wanted,
-        path: canonical_path,
+        path,
         remarks: Remarks { vary_accept, changed, ignored, expires_in_s },
         _only_here: (),
     })
+}
+
+/// The key that a behaviour with `rewrite = "dims"` gives a picture that was asked for by `d` and nothing else; `None`
+/// where the canonical path is the key.
+pub(crate) fn rewritten(live: &Live, target: &str, wanted: &Wanted) -> Option<String> {
+    let (path, query) = target.split_once('?')?;
+    let route = live.config.pass.as_ref()?.route(path).filter(|route| route.rewrite == Rewrite::Dims)?;
+    let Wanted::Variant(variant) = wanted else { return None };
+    // Anything beside it would make another picture of the same size.
+    if !query.starts_with("d=") || query.contains('&') {
+        return None;
+    }
+    let (folder, name) = path.rsplit_once('/')?;
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let format = match variant.format() {
+        Format::Same => ending,
+        Format::Compatible | Format::AutoAvif => return None,
+        made if made.extension().eq_ignore_ascii_case(ending) => ending,
+        made => made.extension(),
+    };
+    let (width, height) = (variant.width()?, variant.height()?);
+    Some(route.behaviour.path(&format!("{folder}/{width}x{height}/{format}/{name}"), Some(query)))
 }
 
 /// What resolution alone cannot refuse: it depends on the edge's own settings.

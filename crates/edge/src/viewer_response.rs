@@ -15,13 +15,13 @@ use serde_json::json;
 
 use crate::config::{Ages, Live};
 use crate::handle::Served;
-use crate::picture::{Picture, tag_header};
+use crate::picture::{Kept, Picture, tag_header};
 use crate::precondition::{Decision, decide};
 use crate::reason::{forwarded_word, miss_word};
 use crate::viewer_request::{Authorised, Remarks};
 use crate::{Failure, Metrics, Reason};
 
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -57,12 +57,18 @@ pub(crate) fn leave(
 ) -> Response<Bytes> {
     let missed = if let Leaving::Served { served, .. } = &leaving { served.missed } else { None };
     let (mut response, reason) = match leaving {
-        Leaving::Served { asked, served } => match served.entry.as_ref().map(|entry| &entry.payload.0) {
-            Ok(Ok(picture)) => {
+        Leaving::Served { asked, served } => match served.entry.as_ref().map(|entry| &entry.payload) {
+            Ok(Kept::Picture(Ok(picture))) => {
                 let answer = Answer { live, request, asked: &asked, served: &served, took };
                 answer.picture(picture)
             }
-            Ok(Err(failure)) | Err(failure) => failed(live, failure, Some((&asked, &served)), took),
+            Ok(Kept::Picture(Err(failure)) | Kept::Failed(failure)) | Err(failure) => {
+                failed(live, failure, Some((&asked, &served)), took)
+            }
+            // A key of pictures holds pictures; one that was passed through before is asked for again.
+            Ok(Kept::Answer(_) | Kept::Varies(_) | Kept::Passes) => {
+                failed(live, &Failure::Fenced, Some((&asked, &served)), took)
+            }
         },
         Leaving::Refused(failure) => failed(live, &failure, None, took),
         Leaving::Preflight => (preflight(live), Reason::Preflight),
@@ -149,8 +155,12 @@ impl Answer<'_> {
         }
         headers.insert(ETAG, picture.etag.clone());
         headers.insert(CACHE_TAG, picture.tags.clone());
-        self.ages(headers);
-        self.common(headers, reason);
+        if picture.storable {
+            self.ages(headers);
+        } else {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        self.common(headers, reason, picture.storable);
         (response, reason)
     }
 
@@ -168,7 +178,7 @@ impl Answer<'_> {
         headers.insert(CDN_CACHE_CONTROL, cdn_cache_control);
     }
 
-    fn common(&self, headers: &mut HeaderMap, reason: Reason) {
+    fn common(&self, headers: &mut HeaderMap, reason: Reason, storable: bool) {
         let Remarks { vary_accept, changed, ignored, .. } = &self.asked.remarks;
         if *vary_accept {
             headers.append(VARY, HeaderValue::from_static("Accept"));
@@ -182,7 +192,7 @@ impl Answer<'_> {
         }
         let note = match self.served.from.unwrap_or(reason) {
             Reason::Collapsed => "; collapsed",
-            Reason::Rendered | Reason::Sanitised => "; stored",
+            Reason::Rendered | Reason::Sanitised if storable => "; stored",
             _ => "",
         };
         let status = cache_status(self.served, note, reason);
@@ -202,7 +212,7 @@ fn cache_status(served: &Served, note: &str, reason: Reason) -> String {
     }
 }
 
-fn failed(
+pub(crate) fn failed(
     live: &Live,
     failure: &Failure,
     asked: Option<(&Authorised, &Served)>,

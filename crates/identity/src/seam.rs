@@ -21,6 +21,8 @@ pub enum Unprovable {
     Refused,
     /// The source did not answer, or failed.
     Unreachable,
+    /// The source did not answer in time.
+    TimedOut,
     /// The original kept changing while it was read.
     Unstable,
     /// Anything else, in words.
@@ -33,6 +35,7 @@ impl fmt::Display for Unprovable {
             Self::RootChanged => f.write_str("the source's root is not the one seen at start"),
             Self::Refused => f.write_str("the source refused"),
             Self::Unreachable => f.write_str("the source did not answer"),
+            Self::TimedOut => f.write_str("the source did not answer in time"),
             Self::Unstable => f.write_str("the original kept changing while it was read"),
             Self::Other(words) => f.write_str(words),
         }

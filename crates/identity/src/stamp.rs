@@ -17,6 +17,11 @@ impl Stamp {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// The moment `duration` earlier, or the clock's beginning.
+    pub fn before(self, duration: Duration) -> Stamp {
+        Stamp(self.0.saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     /// The moment `duration` later.
     pub fn after(self, duration: Duration) -> Stamp {
         Stamp(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
@@ -61,5 +66,6 @@ mod tests {
         assert_eq!(late.since(early), Duration::from_nanos(4));
         assert_eq!(early.since(late), Duration::ZERO);
         assert_eq!(early.after(Duration::from_nanos(4)), late);
+        assert_eq!((late.before(Duration::from_nanos(4)), early.before(Duration::from_nanos(6))), (early, Stamp(0)));
     }
 }

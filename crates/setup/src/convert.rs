@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use afterimage_edge::{Config as Edge, Cors, Fallback, PoolConfig};
+use afterimage_edge::{Config as Edge, Cors, Fallback, PassThrough, PoolConfig};
 use afterimage_imaging as imaging;
 use afterimage_variant as variant;
 use bytes::Bytes;
@@ -74,12 +74,49 @@ impl Settings {
             cross_origin_resource_policy: http.cross_origin_resource_policy.as_str().to_owned(),
             timing_allow_origin: http.timing_allow_origin.join(", "),
             fallback: self.fallback(read)?,
+            pass: self.pass(),
             rules: self.rules(),
             imaging: self.imaging(),
         };
         let below = |mistake: variant::Mistake| Mistake::new(&mistake.key, Some(mistake.value), mistake.remedy);
         config.validate().map_err(|mistakes| mistakes.into_iter().map(below).collect::<Vec<_>>())?;
         Ok(config)
+    }
+
+    /// How requests are passed through; behaviours hold for pictures too, so they are there without an origin.
+    fn pass(&self) -> Option<PassThrough> {
+        let (pass, cache) = (&self.pass, &self.cache);
+        if pass.origin.is_none() && self.behaviours.0.is_empty() {
+            return None;
+        }
+        Some(PassThrough {
+            routes: self.behaviours.0.clone(),
+            stale_if_error: pass.stale_if_error,
+            collapse_wait: pass.collapse_wait,
+            request_bytes_max: pass.request_bytes_max.get(),
+            item_bytes_max: cache.item_bytes_max.get().min(cache.memory_bytes_max.get()),
+            collect_bytes_max: cache.memory_bytes_max.get() / 4,
+            hosts: self
+                .pass
+                .origin
+                .iter()
+                .filter_map(|url| url.parse::<http::Uri>().ok()?.authority().cloned())
+                .collect(),
+        })
+    }
+
+    /// The origin that requests are passed to.
+    fn upstream(&self) -> Option<afterimage_origin::Config> {
+        let pass = &self.pass;
+        let url = pass.origin.clone()?;
+        let limits = afterimage_origin::Limits {
+            first_byte: pass.first_byte_timeout,
+            total: pass.total_timeout,
+            connections_max: pass.connections_max,
+            ..Default::default()
+        };
+        let breaker = afterimage_origin::BreakerConfig { failures_max: pass.failures_max, ..Default::default() };
+        Some(afterimage_origin::Config { url, allow: pass.allow.clone(), limits, breaker, ..Default::default() })
     }
 
     fn fallback(&self, read: ReadFile<'_>) -> Result<Option<Fallback>, Vec<Mistake>> {
@@ -103,6 +140,7 @@ impl Settings {
             derivatives_directory: self.derivatives.directory.clone().unwrap_or_else(|| locations.derivatives.clone()),
             state_directory: locations.state.clone(),
             edge: self.edge(read)?,
+            upstream: self.upstream(),
             pool: PoolConfig {
                 threads: if self.render.threads == 0 { cores } else { self.render.threads },
                 queue_max: self.render.queue_max,

@@ -64,6 +64,10 @@ pub enum Kind {
     Presets,
     /// A list of named secrets.
     SigningKeys,
+    /// An `http` or `https` URL.
+    Url,
+    /// A list of behaviours.
+    Behaviours,
 }
 
 impl Kind {
@@ -88,6 +92,8 @@ impl Kind {
             Self::Secret => "secret".into(),
             Self::Presets => "table of names and parameters".into(),
             Self::SigningKeys => "list of tables: name, scheme, secret or secret_file".into(),
+            Self::Url => "URL".into(),
+            Self::Behaviours => "list of tables; see below".into(),
         }
     }
 

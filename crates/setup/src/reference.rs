@@ -47,7 +47,8 @@ A setting is written in the configuration file, in the environment, or on the co
 
 - Lists are `[320, 640]` in the file and `320, 640` elsewhere. Presets are a table in the file and `thumb=w=200&h=200; hero=w=1600` elsewhere.
 - Secrets have a second form that reads them from a file: `admin.token_file`, `AFTERIMAGE_ADMIN_TOKEN_FILE`. Signing keys are tables in
-  the file (`name`, `scheme`, `secret` or `secret_file`), and lines of `NAME SCHEME SECRET` elsewhere.
+  the file (`name`, `scheme`, `secret` or `secret_file`), and lines of `NAME SCHEME SECRET` elsewhere. Behaviours are tables in the file,
+  and `path=/a/* query=d ttl_max=1d path=/b/* serves=origin` elsewhere.
 - Sizes need a unit (`B KiB MiB GiB TiB`, or `kB MB GB TB` for powers of ten), durations too (`ms s m h d`).
 - A relative path in the file starts at the file's own folder.
 - Unknown names, values out of range and settings that contradict each other are reported all at once, each with its remedy; nothing
@@ -68,6 +69,8 @@ pub fn example_toml() -> String {
             match definition.kind {
                 Kind::Presets => text.push_str("# thumb = \"w=200&h=200&fit=crop\"\n"),
                 Kind::SigningKeys => text.push_str(EXAMPLE_KEY),
+                Kind::Url => text.push_str("# origin = \"https://www.example.com/\"\n"),
+                Kind::Behaviours => text.push_str(EXAMPLE_BEHAVIOUR),
                 kind => text.push_str(&line(definition, kind)),
             }
         }
@@ -85,6 +88,14 @@ const EXAMPLE_KEY: &str = "\
 # name = \"2026-11\"
 # scheme = \"hmac-sha256\"            # or \"imgix-md5\" for imgix's client libraries
 # secret_file = \"/run/secrets/afterimage-signing-2026-11\"
+";
+
+const EXAMPLE_BEHAVIOUR: &str = "\
+# path = \"/api/*\"                    # each behaviour begins with [[behaviours]], in place of [behaviours]
+# serves = \"origin\"
+# ttl_default = \"1m\"
+# query = [\"page\"]
+# errors = [\"404:10s\"]
 ";
 
 fn comment(text: &mut String, words: &str) {

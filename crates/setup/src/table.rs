@@ -5,6 +5,7 @@
 //! name: type = default in text form, kind with its range, Live or Restart;
 //! ```
 
+use crate::behaviour::Behaviours;
 use crate::choice::{
     CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind, Scaling, Trust, WatchMode,
 };
@@ -200,6 +201,28 @@ settings! {
         fallback_picture: Option<PathBuf> = "", Kind::Path, Live;
     }
 
+    /// Passing what is no picture through to one HTTP origin: any method, status, header and body. Off unless an origin is named.
+    pass: PassSettings {
+        /// The origin, such as "https://www.example.com/". Paths are appended to its own.
+        origin: Option<String> = "", Kind::Url, Restart;
+        /// Ranges of addresses that the origin may have beside public ones: "127.0.0.0/8", "10.0.0.0/8".
+        allow: Vec<String> = "", Kind::Texts, Restart;
+        /// Connections to the origin at once.
+        connections_max: usize = "64", count(1, 10_000), Restart;
+        /// The longest wait for the head of an answer.
+        first_byte_timeout: Duration = "15s", milliseconds(10, 3_600_000), Restart;
+        /// The longest time for one exchange, its last byte to the slowest viewer included.
+        total_timeout: Duration = "10m", milliseconds(10, 86_400_000), Restart;
+        /// Failures in a row after which the origin is left alone for 5 seconds. 0 never does.
+        failures_max: u32 = "8", count(0, 1_000_000), Restart;
+        /// The most bytes of a request's body.
+        request_bytes_max: Bytes = "16MiB", bytes(0, TIB), Live;
+        /// How long a stale answer stands in for a failing origin, where the answer itself does not say.
+        stale_if_error: Duration = "0s", seconds(0, 30 * DAY_S), Live;
+        /// How long a request waits for another's fetch of the same answer before it fetches for itself.
+        collapse_wait: Duration = "5s", milliseconds(0, 600_000), Live;
+    }
+
     /// How changes of the originals are noticed.
     watch: WatchSettings {
         /// "auto": the kernel's notifications where they work. "poll": a walk of the folder at intervals.
@@ -237,5 +260,12 @@ settings! {
     tables {
         /// Named parameters: thumb = "w=200&h=200&fit=crop" makes ?p=thumb, without a signature and beyond the ladder.
         presets: Presets = Kind::Presets, Live;
+        /// What holds for the paths of one pattern, in order; the first that fits holds. `path` is the pattern (`*`, `?`). `serves` is
+        /// "either" (pictures by their ending, else the origin), "pictures" or "origin". `ttl_min`, `ttl_default` and `ttl_max` bound how
+        /// long answers are kept; a `ttl_min` above 0 overrules no-store. `query` and `cookies` ("all", "none" or names, or
+        /// `query_except`, `cookies_except`) and `headers` say what is in the key; query parameters that are not in it do not reach the
+        /// origin. `errors` ("404:10s") keeps errors at least so long. `rewrite = "dims"` looks pictures up as the published edge functions
+        /// do.
+        behaviours: Behaviours = Kind::Behaviours, Live;
     }
 }

@@ -106,6 +106,20 @@ impl Setting for std::path::PathBuf {
     }
 }
 
+/// A URL as it is written; who connects to it says what is wrong with it.
+impl Setting for String {
+    fn read(raw: &Raw, _: &Kind) -> Result<Self, String> {
+        match raw {
+            Raw::Text(text) if text.starts_with("http://") || text.starts_with("https://") => Ok(text.clone()),
+            _ => Err("not a URL; write one such as \"https://www.example.com/\"".into()),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.clone()
+    }
+}
+
 impl Setting for std::net::SocketAddr {
     fn read(raw: &Raw, _: &Kind) -> Result<Self, String> {
         let Raw::Text(text) = raw else {

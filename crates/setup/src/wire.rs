@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use afterimage_cache::Cache;
-use afterimage_edge::{Edge, Pool, PoolConfig, Renderer};
+use afterimage_edge::{Edge, Pool, PoolConfig, Renderer, Upstream};
 use afterimage_events::Watch;
 use afterimage_identity::{Clock, Fence, Notice};
+use afterimage_origin::Origin;
 use afterimage_purge::{Purger, StateLock};
 use afterimage_store::{Asker, Derivatives, Originals, Read, Write};
 
@@ -21,6 +22,8 @@ pub struct Wiring {
     pub state_directory: PathBuf,
     /// The read story.
     pub edge: afterimage_edge::Config,
+    /// Where what is no picture goes.
+    pub upstream: Option<afterimage_origin::Config>,
     /// Its render pool.
     pub pool: PoolConfig,
     /// Its cache.
@@ -57,9 +60,20 @@ pub enum WireError {
     /// The render threads cannot be started.
     #[error("the render threads cannot be started: {0}")]
     Threads(std::io::Error),
+    /// The origin to pass through to cannot be used as it is set.
+    #[error("{}", upstream_mistakes(.0))]
+    Upstream(Vec<afterimage_origin::Mistake>),
     /// The directory cannot be watched.
     #[error(transparent)]
     Watch(#[from] afterimage_events::Error),
+}
+
+fn upstream_mistakes(mistakes: &[afterimage_origin::Mistake]) -> String {
+    let name = |key| if key == "url" { "origin" } else { key };
+    let line = |mistake: &afterimage_origin::Mistake| {
+        format!("pass.{} = \"{}\": {}", name(mistake.key), mistake.value, mistake.remedy)
+    };
+    mistakes.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Takes the state's lock and joins the parts. `about` is what another process is told about this one.
@@ -81,6 +95,13 @@ pub fn wire_with(
     about: &str,
     renderer: Arc<dyn Renderer>,
 ) -> Result<Wired, WireError> {
+    let upstream = match &wiring.upstream {
+        Some(config) => {
+            let origin = Origin::new(config.clone(), clock.clone()).map_err(WireError::Upstream)?;
+            Some(Arc::new(origin) as Arc<dyn Upstream>)
+        }
+        None => None,
+    };
     let lock = StateLock::acquire(&wiring.state_directory, &*clock, Some(about.to_owned()))?;
     let originals = Originals::open(&wiring.originals_directory, wiring.originals.clone(), clock.clone())?;
     let originals: Arc<dyn Read> = Arc::new(originals);
@@ -105,6 +126,7 @@ pub fn wire_with(
         ask,
         cache,
         renderer,
+        upstream,
         notice: purger.clone(),
         clock,
     };

@@ -25,11 +25,10 @@ impl Ask for Asker {
         Box::pin(async move {
             // Before the question, never after: the answer may be as old as the question (GUARANTEE, rule 2).
             let asked_at = self.clock.now();
-            let answer = match self.read.stat(key.as_str()).await {
-                Ok(stat) => Answer::Present(stat.version),
-                Err(error) => answer(error),
-            };
-            Proof { asked_at, answer }
+            match self.read.stat(key.as_str()).await {
+                Ok(stat) => Proof { asked_at: asked_at.before(stat.age), answer: Answer::Present(stat.version) },
+                Err(error) => Proof { asked_at, answer: answer(error) },
+            }
         })
     }
 }
@@ -44,7 +43,9 @@ fn answer(error: Error) -> Answer {
             Answer::Gone
         }
         Error::Unprovable(why) => Answer::Unprovable(why),
-        Error::Refused { why: Refusal::NotAKey | Refusal::MetaTooLarge } => Answer::Unprovable(Unprovable::Refused),
+        Error::Refused { why: Refusal::NotAKey | Refusal::NotListed | Refusal::MetaTooLarge } => {
+            Answer::Unprovable(Unprovable::Refused)
+        }
         Error::Io { .. } => Answer::Unprovable(Unprovable::Unreachable),
         other @ (Error::TooLarge { .. } | Error::Corrupt { .. } | Error::Full { .. }) => {
             Answer::Unprovable(Unprovable::Other(other.to_string()))
@@ -85,7 +86,7 @@ mod tests {
         let io = Error::Io { why: "EIO".into() };
         let too_large = Error::TooLarge { bytes: 2, max: 1 };
         let cases = [
-            (Ok(Stat { version: version.clone(), bytes: 1, settled: false }), Answer::Present(version)),
+            (Ok(Stat::local(version.clone(), 1, false)), Answer::Present(version)),
             (Err(Error::NotFound), Answer::Gone),
             (refused(Refusal::Symlink), Answer::Gone),
             (refused(Refusal::NotAFile), Answer::Gone),

@@ -15,6 +15,8 @@ pub enum Refusal {
     KeyTooLong,
     /// The text is no key: empty, absolute, with an empty, `.` or `..` segment, or with characters not allowed here.
     NotAKey,
+    /// The source cannot be listed: it only answers about keys that are named.
+    NotListed,
     /// The facts about the object take more than [`META_BYTES_MAX`](crate::META_BYTES_MAX).
     MetaTooLarge,
 }
@@ -28,6 +30,7 @@ impl Refusal {
             Self::NotAFile => "not-a-file",
             Self::KeyTooLong => "key-too-long",
             Self::NotAKey => "not-a-key",
+            Self::NotListed => "not-listed",
             Self::MetaTooLarge => "meta-too-large",
         }
     }
@@ -43,6 +46,7 @@ impl std::fmt::Display for Refusal {
                 return write!(f, "the key or a segment of it is too long ({KEY_BYTES_MAX} bytes at most)");
             }
             Self::NotAKey => "it is not a key of this store",
+            Self::NotListed => "this source cannot be listed; it only answers about keys that are named",
             Self::MetaTooLarge => "the facts about the object are too long",
         })
     }

@@ -84,7 +84,7 @@ impl Memory {
         if bytes > self.bytes_max {
             return Err(Error::Full { bytes, why: format!("the store holds at most {} bytes", self.bytes_max) });
         }
-        let stat = Stat { version: Version::of_content(&body), bytes, settled: true };
+        let stat = Stat::local(Version::of_content(&body), bytes, true);
         let mut shelf = self.shelf();
         shelf.remove(key);
         while shelf.bytes > self.bytes_max - bytes {

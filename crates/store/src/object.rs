@@ -2,6 +2,7 @@
 //! store never interprets a body and never knows why it is asked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use afterimage_identity::{BoxFuture, CacheTag, Original, Revision, Version};
 use bytes::Bytes;
@@ -19,10 +20,21 @@ pub const PAGE_ENTRIES_MAX: usize = 100_000;
 pub struct Stat {
     /// Tells two bodies of one key apart: for directories and memory, the digest of the body.
     pub version: Version,
-    /// The length of the body.
+    /// The length of the body; 0 where a source does not say it.
     pub bytes: u64,
     /// `false` while the object may still be being written: answer from it, but store nothing made of it.
     pub settled: bool,
+    /// `false` where its source forbids that anybody stores it, or what is made of it.
+    pub storable: bool,
+    /// How old this answer is: more than nothing only where a cache stands before the source. Proofs are older by it.
+    pub age: Duration,
+}
+
+impl Stat {
+    /// Of an object on this machine: known now, and its owner's to store.
+    pub fn local(version: Version, bytes: u64, settled: bool) -> Self {
+        Self { version, bytes, settled, storable: true, age: Duration::ZERO }
+    }
 }
 
 /// What is written beside a body, so that a derivative says where it came from.

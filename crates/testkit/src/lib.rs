@@ -4,7 +4,9 @@
 mod http;
 mod picture;
 mod server;
+mod upstream;
 
 pub use http::{Answer, get, request, try_request};
 pub use picture::{colour_of, one_colour, picture, pictures, size_of};
 pub use server::{Server, run};
+pub use upstream::{Asked, Step, Upstream, answer, raw};

@@ -67,7 +67,7 @@ pub(super) fn encode(key: &str, meta: &Meta, body: &[u8]) -> Result<(Vec<u8>, St
     let head_sha256: [u8; 32] = Sha256::new().chain_update(&head).chain_update(&facts).finalize().into();
     head.extend_from_slice(&head_sha256);
     head.extend_from_slice(&facts);
-    Ok((head, Stat { version: Version::of_sha256(&body_sha256), bytes: body.len() as u64, settled: true }))
+    Ok((head, Stat::local(Version::of_sha256(&body_sha256), body.len() as u64, true)))
 }
 
 fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
@@ -110,7 +110,7 @@ pub(super) fn head(fixed: &Fixed, facts: &[u8]) -> Result<Head, Flaw> {
     let FactsIn { key, meta } =
         serde_json::from_slice(facts).map_err(|_| Flaw::Damaged("its facts cannot be understood"))?;
     let version = Version::of_sha256(&fixed.body_sha256);
-    let stat = Stat { version, bytes: fixed.body_bytes, settled: true };
+    let stat = Stat::local(version, fixed.body_bytes, true);
     Ok(Head { key, meta, stat, body_sha256: fixed.body_sha256 })
 }
 

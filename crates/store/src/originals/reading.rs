@@ -57,7 +57,7 @@ impl Inner {
         let Some(version) = self.memo.version(key, &tuple) else { return Ok(None) };
         // Last, so that a root replaced before we looked is noticed however the look came out.
         self.root.check()?;
-        Ok(Some(Stat { version, bytes: tuple.bytes, settled: true }))
+        Ok(Some(Stat::local(version, tuple.bytes, true)))
     }
 
     /// Reads the original, keeping the body only if asked to.
@@ -105,7 +105,7 @@ impl Inner {
         if settled {
             self.memo.keep(key, tuple, version.clone(), begun);
         }
-        Ok((Stat { version, bytes: tuple.bytes, settled }, body))
+        Ok((Stat::local(version, tuple.bytes, settled), body))
     }
 
     /// A file larger than any that will be read is there all the same, and its looks tell it from every other content:
@@ -119,7 +119,7 @@ impl Inner {
         }
         self.root.check()?;
         let version = Version::of_validator(&format!("too large: {tuple:?}"));
-        Ok((Stat { version, bytes: tuple.bytes, settled }, Vec::new()))
+        Ok((Stat::local(version, tuple.bytes, settled), Vec::new()))
     }
 
     /// Reads exactly `bytes` bytes.

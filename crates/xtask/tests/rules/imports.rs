@@ -11,6 +11,7 @@ const RANKS: &[(&str, u8)] = &[
     ("afterimage-imaging", 2),
     ("afterimage-store", 2),
     ("afterimage-cache", 2),
+    ("afterimage-origin", 2),
     ("afterimage-events", 2),
     ("afterimage-edge", 3),
     ("afterimage-purge", 3),
@@ -26,11 +27,20 @@ const RANKS: &[(&str, u8)] = &[
 const ONLY: &[(&[&str], &[&str], &str)] = &[
     (
         &["tokio"],
-        &["cache", "store", "edge", "purge", "control", "afterimage"],
+        &["cache", "store", "origin", "edge", "purge", "control", "afterimage"],
         "names and the language are pure, pictures are made by plain threads, a watch is one thread, settings never wait",
     ),
-    (&["hyper", "hyper-util"], &["afterimage"], "listeners and connections are the binary's"),
-    (&["http", "http-body", "http-body-util"], &["edge", "control", "afterimage"], "HTTP begins at the edge"),
+    (
+        &["hyper", "hyper-util"],
+        &["origin", "afterimage"],
+        "listeners are the binary's, connections to upstream servers origin's",
+    ),
+    (
+        &["http", "http-body", "http-body-util"],
+        &["cache", "origin", "edge", "control", "setup", "afterimage"],
+        "HTTP begins at the edge, its rules of caching are cache's, and it is spoken to origins",
+    ),
+    (&["tokio-rustls", "rustls-native-certs"], &["origin", "afterimage"], "TLS is for connections"),
     (
         &["axum", "tower"],
         &["control", "afterimage"],
@@ -67,7 +77,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     (&["hmac", "md-5"], &["variant"], "one place signs"),
     (
         &["rustix", "libc", "nix"],
-        &["store", "events", "purge", "setup", "afterimage"],
+        &["store", "events", "purge", "setup", "afterimage", "testkit"],
         "system calls stay where files and processes are",
     ),
     (&["stateright"], &["sim"], "the model is not the product"),

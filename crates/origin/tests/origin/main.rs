@@ -1,0 +1,9 @@
+//! An origin against upstream servers that behave, misbehave and lie; each test is a row of what must hold.
+
+mod addresses;
+mod faults;
+mod headers;
+mod load;
+mod originals;
+mod redirects;
+mod support;

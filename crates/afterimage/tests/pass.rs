@@ -7,11 +7,9 @@ use afterimage_testkit::{Server, Step, Upstream, answer, raw, request};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_afterimage");
 
-fn passing(upstream: &Upstream, more: &[&str]) -> Server {
+fn passing(upstream: &Upstream) -> Server {
     let origin = format!("pass.origin={}/", upstream.base);
-    let mut arguments = vec!["--set", &origin, "--set", "pass.allow=127.0.0.0/8"];
-    arguments.extend(more);
-    Server::start(BINARY, &["museum.jpg"], &arguments)
+    Server::start(BINARY, &["museum.jpg"], &["--set", &origin, "--set", "pass.allow=127.0.0.0/8"])
 }
 
 #[test]
@@ -22,20 +20,12 @@ fn nothing_passes_where_no_origin_is_named() {
 }
 
 #[test]
-fn an_origin_on_a_private_address_has_to_be_allowed() {
-    let upstream = Upstream::start(|_| answer(200, &[], b"secret"));
-    let server = Server::start(BINARY, &["museum.jpg"], &["--set", &format!("pass.origin={}/", upstream.base)]);
-    assert_eq!(server.get("/a.html").status, 502);
-    assert!(upstream.asked().is_empty());
-}
-
-#[test]
 fn any_method_status_header_and_body_passes_both_ways() {
     let upstream = Upstream::start(|asked| {
         let status = asked.target.trim_start_matches("/status/").parse().unwrap_or(200);
         answer(status, &[("X-Unknown", "kept"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")], &asked.body)
     });
-    let server = passing(&upstream, &[]);
+    let server = passing(&upstream);
     let body = vec![b'x'; 300_000];
     for method in ["PUT", "POST", "PATCH", "DELETE", "M-SEARCH"] {
         let got = request(&server.base, method, "/a?b=c", &[("x-own", "1"), ("x-forwarded-host", "evil")], &body);
@@ -72,9 +62,9 @@ fn an_answer_that_is_not_whole_is_seen_as_such_and_never_kept() {
             steps
         }
     });
-    let server = passing(&upstream, &[]);
+    let server = passing(&upstream);
     let address = server.base.trim_start_matches("http://");
-    for (target, end) in [("/short", "half"), ("/cut", "half\r\n"), ("/close", "until the end\r\n0\r\n\r\n")] {
+    for (target, whole) in [("/short", false), ("/cut", false), ("/close", true)] {
         for count in 1..=2 {
             upstream.forget();
             let mut stream = TcpStream::connect(address).unwrap();
@@ -84,7 +74,11 @@ fn an_answer_that_is_not_whole_is_seen_as_such_and_never_kept() {
             // It ends with the connection, or with the last chunk and an open connection.
             let _ = stream.read_to_end(&mut text);
             let text = String::from_utf8_lossy(&text).into_owned();
-            assert!(text.ends_with(end), "{target}: {text}");
+            // Cut early enough, nothing of it comes through.
+            let is_whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+                head.contains(&format!("content-length: {}\r\n", body.len())) || body.ends_with("\r\n0\r\n\r\n")
+            });
+            assert_eq!(is_whole, whole, "{target}: {text}");
             assert_eq!(upstream.asked().len(), 1, "{target} was kept: asked the {count}. time");
         }
     }
@@ -97,11 +91,22 @@ fn mistakes_are_said_at_the_start() {
     std::fs::create_dir(&pictures).unwrap();
     for (setting, words) in [
         ("pass.origin=ftp://a/", "pass.origin"),
+        ("pass.origin=http://127.0.0.1:1/", "pass.origin = \"http://127.0.0.1:1/\""),
+        ("pass.origin=http://169.254.169.254/", "pass.origin"),
         ("pass.allow=nonsense", "pass.allow"),
         ("behaviours=path=/a serves=nobody", "behaviours"),
     ] {
         let directory = pictures.display().to_string();
-        let arguments = ["serve", &directory, "--set", "pass.origin=http://127.0.0.1:1/", "--set", setting];
+        let arguments = [
+            "serve",
+            &directory,
+            "--set",
+            "pass.origin=http://www.example.com/",
+            "--set",
+            setting,
+            "--listen",
+            "127.0.0.1:0",
+        ];
         let output = afterimage_testkit::run(BINARY, home.path(), &arguments);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && text.contains(words), "{setting}: {text}");

@@ -45,7 +45,28 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
     line("bare originals", bare(settings));
     line("with a signature", signed(settings));
     line("within the limits", limits(settings));
+    if let Some(origin) = &settings.pass.origin {
+        passing(settings, origin, &mut text);
+    }
     text
+}
+
+/// What is said of answers that have no original: nobody proves them.
+fn passing(settings: &Settings, origin: &str, text: &mut String) {
+    text.push_str("What is no picture\n");
+    let mut line = |place: &str, words: String| {
+        let _ = writeln!(text, "  {place:<24}{words}");
+    };
+    line("is passed on", format!("to {origin}, any method (pass.origin)"));
+    line("may be served", "as long as the origin's answer says, or until it is invalidated: no proof is asked".into());
+    let stale = settings.pass.stale_if_error;
+    if !stale.is_zero() {
+        line("if the origin fails", format!("MAY BE SERVED STALE for {} (pass.stale_if_error)", display(stale)));
+    }
+    for route in settings.behaviours.0.iter().filter(|route| !route.behaviour.ttl.min.is_zero()) {
+        let (pattern, min) = (route.behaviour.pattern.as_str(), display(route.behaviour.ttl.min));
+        line(pattern, format!("IS KEPT for {min} even where the origin says no-store or private (ttl_min)"));
+    }
 }
 
 fn window(settings: &Settings) -> String {
@@ -202,6 +223,19 @@ mod tests {
             (&[("presets.thumb", "w=200")], "1 preset:"),
         ] {
             let text = with(settings);
+            assert!(text.contains(words), "{words} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_passes_is_promised_apart_and_only_where_it_does() {
+        assert!(!with(&[]).contains("no picture"));
+        let text = with(&[
+            ("pass.origin", "https://www.example.com/"),
+            ("pass.stale_if_error", "1h"),
+            ("behaviours", "path=/a* ttl_min=2m path=/b"),
+        ]);
+        for words in ["to https://www.example.com/", "MAY BE SERVED STALE for 1h", "/a*", "IS KEPT for 2m"] {
             assert!(text.contains(words), "{words} in\n{text}");
         }
     }

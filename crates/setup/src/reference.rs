@@ -60,7 +60,11 @@ A setting is written in the configuration file, in the environment, or on the co
 pub fn example_toml() -> String {
     let mut text = String::from(EXAMPLE_HEAD);
     for (group, about) in GROUPS {
-        let _ = writeln!(text, "\n\n# {about}\n[{group}]");
+        let _ = writeln!(text, "\n\n# {about}");
+        let is_list =
+            of_group(group).any(|definition| definition.name == *group && definition.kind == Kind::Behaviours);
+        // A list of tables has its name before each of them.
+        let _ = if is_list { Ok(()) } else { writeln!(text, "[{group}]") };
         for definition in of_group(group) {
             if definition.name != *group {
                 text.push('\n');
@@ -91,7 +95,8 @@ const EXAMPLE_KEY: &str = "\
 ";
 
 const EXAMPLE_BEHAVIOUR: &str = "\
-# path = \"/api/*\"                    # each behaviour begins with [[behaviours]], in place of [behaviours]
+# [[behaviours]]
+# path = \"/api/*\"
 # serves = \"origin\"
 # ttl_default = \"1m\"
 # query = [\"page\"]
@@ -187,6 +192,7 @@ mod tests {
         let settings = load(text);
         assert_eq!(settings.presets["thumb"], "w=200&h=200&fit=crop");
         assert_eq!(settings.signing.keys.0.len(), 1);
+        assert_eq!(settings.behaviours.0.len(), 1);
         assert!(settings.http.fallback_picture.is_some());
     }
 

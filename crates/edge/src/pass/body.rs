@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use afterimage_origin::{Body, Error};
 use bytes::Bytes;
@@ -25,6 +25,8 @@ enum Kind {
 /// and that is bounded.
 pub(super) enum Part {
     Chunk(Bytes),
+    /// That was all of it.
+    End,
     /// It is not kept any more: the rest comes straight from the origin, as fast as the viewer takes it.
     Rest(Body),
     Failed(Error),
@@ -61,31 +63,34 @@ impl HttpBody for Reply {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
-        let frame = match &mut this.0 {
-            Kind::Whole(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Kind::Shared { parts, length, edge } => match parts.poll_recv(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Part::Chunk(bytes))) => {
+        match &mut this.0 {
+            Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Shared { parts, length, edge } => match ready!(parts.poll_recv(context)) {
+                Some(Part::Chunk(bytes)) => {
                     *length = length.map(|length| length.saturating_sub(bytes.len() as u64));
                     edge.metrics.sent(bytes.len());
-                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                    Poll::Ready(Some(Ok(Frame::data(bytes))))
                 }
-                Poll::Ready(Some(Part::Failed(error))) => return Poll::Ready(Some(Err(error))),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(Some(Part::Rest(body))) => {
+                Some(Part::End) => {
+                    this.0 = Kind::Whole(None);
+                    Poll::Ready(None)
+                }
+                Some(Part::Failed(error)) => Poll::Ready(Some(Err(error))),
+                Some(Part::Rest(body)) => {
                     this.0 = Kind::Direct { body, edge: edge.clone() };
-                    return Pin::new(this).poll_frame(context);
+                    Pin::new(this).poll_frame(context)
                 }
+                // Whoever read for us went away without a word.
+                None => Poll::Ready(Some(Err(Error::Incomplete("nobody reads it any more".to_owned())))),
             },
             Kind::Direct { body, edge } => {
-                let frame = Pin::new(body).poll_frame(context);
-                if let Poll::Ready(Some(Ok(frame))) = &frame {
+                let frame = ready!(Pin::new(body).poll_frame(context));
+                if let Some(Ok(frame)) = &frame {
                     edge.metrics.sent(frame.data_ref().map_or(0, Bytes::len));
                 }
-                frame
+                Poll::Ready(frame)
             }
-        };
-        frame
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -194,6 +194,7 @@ impl Fetch {
         let Storing { status, headers, policy, keep, times, tags } = stores;
         let stored = Stored::new(&self.asked.headers, (status, &headers, joined(chunks)), policy, keep, times);
         let _ = self.publish(stored, tags, true);
+        let _ = parts.send(Part::End);
     }
 
     /// Keeps an answer under the key of the fields it was selected by, and those fields under the first key.

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use crate::world::{Slow, World, fields, ok, read, says};
 
 fn slow(world: &World) -> tokio::sync::mpsc::UnboundedSender<Result<Bytes, std::io::Error>> {
-    let (send, body) = Slow::new();
+    let (send, body) = Slow::body();
     let mut response = Response::new(body);
     *response.headers_mut() = fields(&["cache-control: max-age=60"]);
     world.origin.next(Ok(response));

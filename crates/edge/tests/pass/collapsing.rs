@@ -8,7 +8,7 @@ use afterimage_origin::Error;
 use bytes::Bytes;
 use http::Response;
 
-use crate::world::{Got, Slow, World, fields, ok, read, says};
+use crate::world::{Got, Slow, World, fields, ok, read, says, settle};
 
 /// So many ask at once; returns once each has got as far as it can.
 async fn crowd(world: &Arc<World>, count: usize, lines: &'static [&'static str]) -> Vec<tokio::task::JoinHandle<Got>> {
@@ -20,12 +20,6 @@ async fn crowd(world: &Arc<World>, count: usize, lines: &'static [&'static str])
         .collect();
     settle().await;
     asking
-}
-
-async fn settle() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]
@@ -82,7 +76,7 @@ async fn a_url_that_becomes_cacheable_is_cached() {
 async fn nobody_waits_for_a_stalled_fetch_for_ever() {
     let wait = Duration::from_secs(5);
     let world = Arc::new(World::new(PassThrough { collapse_wait: wait, ..PassThrough::default() }));
-    let (stalled, body) = Slow::new();
+    let (stalled, body) = Slow::body();
     let mut response = Response::new(body);
     *response.headers_mut() = fields(&["cache-control: max-age=60"]);
     world.origin.next(Ok(response));
@@ -102,7 +96,7 @@ async fn nobody_waits_for_a_stalled_fetch_for_ever() {
 #[tokio::test]
 async fn a_leader_that_breaks_off_hands_over() {
     let world = Arc::new(World::plain());
-    let (breaking, body) = Slow::new();
+    let (breaking, body) = Slow::body();
     let mut response = Response::new(body);
     *response.headers_mut() = fields(&["cache-control: max-age=60"]);
     world.origin.next(Ok(response));

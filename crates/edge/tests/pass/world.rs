@@ -36,9 +36,11 @@ impl Seen {
 /// What the origin answers.
 pub type Says = Result<Response<Body>, Error>;
 
+type Word = Box<dyn Fn() -> Says + Send>;
+
 /// An origin that answers from a list; when that is empty it answers with its last word again.
 pub struct Origin {
-    says: Mutex<(VecDeque<Says>, Box<dyn Fn() -> Says + Send>)>,
+    says: Mutex<(VecDeque<Says>, Word)>,
     seen: Mutex<Vec<Seen>>,
     /// Answers wait until this is true.
     gate: watch::Sender<bool>,
@@ -53,7 +55,7 @@ impl Upstream for Origin {
             let _ = gate.wait_for(|open| *open).await;
             let mut says = self.says.lock().unwrap();
             let (listed, last) = &mut *says;
-            listed.pop_front().unwrap_or_else(|| last())
+            listed.pop_front().unwrap_or_else(last)
         })
     }
 }
@@ -159,7 +161,7 @@ pub fn fields(lines: &[&str]) -> HeaderMap {
 pub struct Slow(UnboundedReceiver<Result<Bytes, std::io::Error>>);
 
 impl Slow {
-    pub fn new() -> (UnboundedSender<Result<Bytes, std::io::Error>>, Body) {
+    pub fn body() -> (UnboundedSender<Result<Bytes, std::io::Error>>, Body) {
         let (send, receive) = unbounded_channel();
         (send, Body::wrap(Self(receive)))
     }
@@ -230,6 +232,13 @@ impl World {
     }
 }
 
+/// Lets every task get as far as it can.
+pub async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
 pub async fn read(response: Response<Reply>) -> Got {
     let (head, mut body) = response.into_parts();
     let (mut bytes, mut whole) = (Vec::new(), true);
@@ -241,10 +250,6 @@ pub async fn read(response: Response<Reply>) -> Got {
         if !whole {
             break;
         }
-    }
-    // What is kept is kept in a task of its own, right after the last byte.
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
     }
     Got { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8(bytes).unwrap(), whole }
 }

@@ -47,7 +47,8 @@ A setting is written in the configuration file, in the environment, or on the co
 
 - Lists are `[320, 640]` in the file and `320, 640` elsewhere. Presets are a table in the file and `thumb=w=200&h=200; hero=w=1600` elsewhere.
 - Secrets have a second form that reads them from a file: `admin.token_file`, `AFTERIMAGE_ADMIN_TOKEN_FILE`. Signing keys are tables in
-  the file (`name`, `scheme`, `secret` or `secret_file`), and lines of `NAME SCHEME SECRET` elsewhere.
+  the file (`name`, `scheme`, `secret` or `secret_file`), and lines of `NAME SCHEME SECRET` elsewhere; access keys are tables with `id` and
+  `secret` or `secret_file`, and lines of `ID SECRET`.
 - Sizes need a unit (`B KiB MiB GiB TiB`, or `kB MB GB TB` for powers of ten), durations too (`ms s m h d`).
 - A relative path in the file starts at the file's own folder.
 - Unknown names, values out of range and settings that contradict each other are reported all at once, each with its remedy; nothing
@@ -68,6 +69,7 @@ pub fn example_toml() -> String {
             match definition.kind {
                 Kind::Presets => text.push_str("# thumb = \"w=200&h=200&fit=crop\"\n"),
                 Kind::SigningKeys => text.push_str(EXAMPLE_KEY),
+                Kind::AccessKeys => text.push_str(EXAMPLE_ACCESS_KEY),
                 kind => text.push_str(&line(definition, kind)),
             }
         }
@@ -85,6 +87,12 @@ const EXAMPLE_KEY: &str = "\
 # name = \"2026-11\"
 # scheme = \"hmac-sha256\"            # or \"imgix-md5\" for imgix's client libraries
 # secret_file = \"/run/secrets/afterimage-signing-2026-11\"
+";
+
+const EXAMPLE_ACCESS_KEY: &str = "\
+# [[admin.access_keys]]
+# id = \"AKIAEDGE1\"
+# secret_file = \"/run/secrets/afterimage-access-AKIAEDGE1\"
 ";
 
 fn comment(text: &mut String, words: &str) {
@@ -161,9 +169,7 @@ mod tests {
     fn what_the_example_comments_out_reads_too() {
         let uncommented = |line: &str| match line.strip_prefix("# ") {
             // Help has words before any equals sign; a file of secrets is not there to be read.
-            Some("secret_file = \"/run/secrets/afterimage-signing-2026-11\"") => {
-                "secret = \"0123456789abcdef\"\n".to_owned()
-            }
+            Some(file) if file.starts_with("secret_file = ") => "secret = \"0123456789abcdef\"\n".to_owned(),
             Some(setting) if setting.starts_with("[[") => format!("{setting}\n"),
             Some(setting)
                 if setting.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ') && !key.ends_with("_file")) =>
@@ -176,6 +182,7 @@ mod tests {
         let settings = load(text);
         assert_eq!(settings.presets["thumb"], "w=200&h=200&fit=crop");
         assert_eq!(settings.signing.keys.0.len(), 1);
+        assert_eq!(settings.admin.access_keys.0.len(), 1);
         assert!(settings.http.fallback_picture.is_some());
     }
 

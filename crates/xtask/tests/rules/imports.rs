@@ -64,7 +64,9 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
         &["imaging"],
         "one place decodes and encodes",
     ),
-    (&["hmac", "md-5"], &["variant"], "one place signs"),
+    (&["hmac"], &["variant", "control"], "one place signs URLs, one verifies the operator's requests"),
+    (&["md-5"], &["variant"], "one place signs URLs"),
+    (&["quick-xml"], &["control"], "one interface speaks XML"),
     (
         &["rustix", "libc", "nix"],
         &["store", "events", "purge", "setup", "afterimage"],

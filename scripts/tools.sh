@@ -17,16 +17,20 @@ need() {
   for pair in "$@"; do
     command -v "${pair#*=}" >/dev/null 2>&1 || missing="$missing ${pair%%=*}"
   done
-  [ -n "$missing" ] || return 0
+  # shellcheck disable=SC2086 # a list of packages
+  [ -z "$missing" ] || install_packages $missing
+}
+
+# install_packages PACKAGE...: installs, or prints the line to run.
+install_packages() {
   if ! may_install; then
     say "Some tools are missing. Run this line, then try again:" >&2
-    say "  sudo apt-get update && sudo apt-get install -y$missing" >&2
+    say "  sudo apt-get update && sudo apt-get install -y $*" >&2
     return 1
   fi
-  say "installing:$missing"
+  say "installing: $*"
   as_root apt-get update -qq >/dev/null
-  # shellcheck disable=SC2086 # a list of packages
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 need_rust() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use afterimage_control::{Control, Guard, router};
+use afterimage_control::{AccessKey, Control, Guard, InvalidationConfig, Invalidations, Limits, router};
 use afterimage_edge::Door;
 use afterimage_setup::{Locations, Settings, Shape, Sources, Wired, locations, wire};
 use tokio::sync::oneshot;
@@ -129,12 +129,31 @@ pub fn control(settings: &Settings, wired: &Wired, door: Door, base: String) -> 
         edge: wired.edge.clone(),
         purger: wired.purger.clone(),
         originals: wired.originals.clone(),
+        invalidations: invalidations(settings, wired),
         door,
         base,
         promise: format!("nothing is served longer than {window} after its original went"),
         ladder: settings.policy.ladder.clone(),
         qualities: settings.policy.qualities.clone(),
     })
+}
+
+fn invalidations(settings: &Settings, wired: &Wired) -> Arc<Invalidations> {
+    let (admin, invalidation) = (&settings.admin, &settings.invalidation);
+    let key =
+        |key: &afterimage_setup::AccessKey| AccessKey { id: key.id.clone(), secret: key.secret.expose().to_owned() };
+    let config = InvalidationConfig {
+        distribution_id: invalidation.distribution_id.to_string(),
+        access_keys: admin.access_keys.0.iter().map(key).collect(),
+        clock_skew: admin.clock_skew,
+        limits: Limits {
+            paths_max: invalidation.paths_max,
+            wildcards_max: invalidation.wildcards_max,
+            kept_max: invalidation.kept_max,
+        },
+        purge_method: invalidation.purge_method,
+    };
+    Invalidations::new(config, wired.edge.clone(), wired.fences.clone(), Arc::new(MachineClock))
 }
 
 /// The shape the promise is printed for.

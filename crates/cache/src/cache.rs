@@ -18,6 +18,9 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 use crate::table::Table;
 
+/// How many entries are looked at between two turns of other tasks while erasure is waited for, about a millisecond.
+const ERASED_PER_TURN: usize = 2048;
+
 /// Why there is nothing to serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MissWhy {
@@ -324,5 +327,14 @@ impl<T: Weigh + Send + Sync + 'static> Fence for Cache<T> {
 
     fn drained<'a>(&'a self, sequence: Sequence, selector: &'a Selector) -> BoxFuture<'a, ()> {
         Box::pin(self.inner.fills.drained(sequence, selector))
+    }
+
+    fn erased(&self, sequence: Sequence) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            while !self.inner.sweep.is_done(sequence) {
+                self.inner.sweep(ERASED_PER_TURN);
+                tokio::task::yield_now().await;
+            }
+        })
     }
 }

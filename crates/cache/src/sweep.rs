@@ -7,6 +7,7 @@ use afterimage_identity::{Selector, Sequence};
 use crate::Entry;
 use crate::cache::Inner;
 use crate::entry::Weigh;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock, try_lock};
 
 /// How many entries are looked at or erased in one hold of the index's lock, about a tenth of a millisecond.
@@ -27,11 +28,22 @@ struct Round {
     done: Sequence,
 }
 
-pub(crate) struct Sweep(Mutex<Round>);
+pub(crate) struct Sweep {
+    round: Mutex<Round>,
+    /// The last fence that covered more than was erased when it was raised.
+    left: AtomicU64,
+}
 
 impl Sweep {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Round { under_way: false, next: 0, began: Sequence(0), done: Sequence(0) }))
+        let round = Round { under_way: false, next: 0, began: Sequence(0), done: Sequence(0) };
+        Self { round: Mutex::new(round), left: AtomicU64::new(0) }
+    }
+
+    /// Whether nothing that a fence up to `sequence` covers is in the index any more.
+    pub(crate) fn is_done(&self, sequence: Sequence) -> bool {
+        let left = Sequence(self.left.load(Ordering::SeqCst));
+        lock(&self.round).done >= sequence.min(left)
     }
 }
 
@@ -48,6 +60,8 @@ impl<T: Weigh> Inner<T> {
             matched += found.len() as u64;
             if matched <= AT_ONCE as u64 {
                 self.erase(&found);
+            } else {
+                self.sweep.left.fetch_max(sequence.0, Ordering::SeqCst);
             }
             after = match next {
                 Some(place) => Some(place),
@@ -62,7 +76,7 @@ impl<T: Weigh> Inner<T> {
 
     pub(crate) fn sweep(&self, entries_max: usize) -> bool {
         // Somebody else sweeps: nobody waits for that.
-        let Some(mut round) = try_lock(&self.sweep.0) else { return true };
+        let Some(mut round) = try_lock(&self.sweep.round) else { return true };
         let mut left = entries_max;
         loop {
             let current = self.fences.current();

@@ -273,3 +273,23 @@ fn what_a_selector_would_cover_is_known_beforehand() {
     assert!(!cache.knows(&Selector::Tag(original("c").tag())));
     assert!(cache.knows(&Selector::Tag(original("a").tag())));
 }
+
+#[test]
+fn erasure_is_waited_for_and_costs_nothing_where_nothing_was_left() {
+    const ENTRIES: u32 = 20_000;
+    let cache = Cache::<Body>::new(Config { bytes_max: 1 << 30, ..Config::default() });
+    for at in 0..ENTRIES {
+        put(&cache, Facts { path: format!("/f/{at}"), ..Facts::default() }, Body(at));
+    }
+    let few = cache.raise(&Selector::Prefix("/f/1999".into()));
+    assert_eq!(few.matched, 11);
+    // All of it went at once: nothing is walked through.
+    block_on(cache.erased(few.sequence));
+    let all = cache.raise(&Selector::All);
+    assert!(cache.usage().entries > 0, "the test is too small to leave anything to the sweep");
+    assert_eq!(poll(cache.erased(all.sequence)), None, "it is not erased yet");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(cache.erased(all.sequence));
+    assert_eq!((cache.usage().entries, cache.usage().bytes, cache.usage().erased), (0, 0, u64::from(ENTRIES)));
+    block_on(cache.erased(all.sequence));
+}

@@ -10,6 +10,8 @@ use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::purge_method::is_purge;
+
 /// What a caller has to show.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
@@ -76,8 +78,11 @@ impl Guard {
             let words = "this Host is not answered to; add it to admin.hosts\n";
             return Some((StatusCode::MISDIRECTED_REQUEST, words).into_response());
         }
-        // Health is asked by machines that have no token, and says nothing else.
-        let open = matches!(request.uri().path(), "/healthz" | "/readyz");
+        // Health is asked by machines that have no token, and says nothing else. CloudFront's clients sign instead.
+        let path = request.uri().path();
+        let open = matches!(path, "/healthz" | "/readyz") || path.starts_with(crate::cloudfront::ROOT);
+        // PURGE is about any path, and about tags whatever the path is.
+        let open = open && !is_purge(request.method());
         if open || self.knows_token(header(AUTHORIZATION)) {
             return None;
         }

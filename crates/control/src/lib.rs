@@ -3,10 +3,17 @@
 //! It translates and never decides: each route parses its input, calls the edge or the purger, and encodes the answer.
 //! It makes no listener; whoever serves the router says whether callers come from this machine.
 
+mod cloudfront;
 mod door;
+mod invalidate;
+mod item;
 mod metrics;
 mod page;
+mod purge_method;
 mod routes;
 
+pub use cloudfront::ledger::Limits;
+pub use cloudfront::sigv4::AccessKey;
 pub use door::Guard;
+pub use invalidate::{InvalidationConfig, Invalidations};
 pub use routes::{Control, PurgeRequest, ReconcileRequest, router};

@@ -8,6 +8,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use crate::invalidate::Counts;
+
 /// What the write story has to say about itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Purges {
@@ -22,6 +24,7 @@ pub(crate) struct Sample {
     pub(crate) cache: Usage,
     pub(crate) renders: Load,
     pub(crate) purges: Purges,
+    pub(crate) invalidations: Counts,
 }
 
 impl Sample {
@@ -64,6 +67,7 @@ impl Collector for Sample {
             ("source_questions", "Questions to the source about proofs grown old", self.edge.questions),
             ("cache_evicted", "Entries evicted for space", self.cache.evicted),
             ("cache_erased", "Entries erased for truth", self.cache.erased),
+            ("invalidations", "Invalidations and PURGEs", self.invalidations.total),
         ];
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);
@@ -84,6 +88,8 @@ impl Collector for Sample {
             ),
             ("purges_open", "Purges not finished", self.purges.open),
             ("purges_held", "Purges that wait for a person", self.purges.held),
+            ("invalidations_in_progress", "Invalidations not yet erased", self.invalidations.in_progress),
+            ("invalidation_oldest_seconds", "Age of the oldest invalidation in progress", self.invalidations.oldest_s),
         ];
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
@@ -102,12 +108,19 @@ mod tests {
     fn every_reason_has_its_counter() {
         let (answers, misses) = (vec![(Reason::Memory, 7)], vec![("fenced", 3)]);
         let edge = Snapshot { answers, misses, body_bytes: 9, ..Snapshot::default() };
-        let sample =
-            Sample { edge, cache: Usage::default(), renders: Load::default(), purges: Purges { open: 1, held: 2 } };
+        let sample = Sample {
+            edge,
+            cache: Usage::default(),
+            renders: Load::default(),
+            purges: Purges { open: 1, held: 2 },
+            invalidations: Counts { total: 3, in_progress: 1, oldest_s: 5 },
+        };
         let text = sample.text();
         assert!(text.contains("afterimage_answers_total{reason=\"memory\"} 7"), "{text}");
         assert!(text.contains("afterimage_misses_total{why=\"fenced\"} 3"), "{text}");
         assert!(text.contains("afterimage_body_bytes_total 9"), "{text}");
         assert!(text.contains("afterimage_purges_held 2"), "{text}");
+        assert!(text.contains("afterimage_invalidations_total 3"), "{text}");
+        assert!(text.contains("afterimage_invalidation_oldest_seconds 5"), "{text}");
     }
 }

@@ -8,15 +8,17 @@ use afterimage_purge::{Filter, Mode, Order, OrderOf, Purger, Report};
 use afterimage_store::Read;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router, middleware};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 
+use crate::cloudfront::{self, Api};
 use crate::door::{Guard, guard};
+use crate::invalidate::Invalidations;
 use crate::metrics::{Purges, Sample};
-use crate::page;
+use crate::{page, purge_method};
 
 /// How many pictures the index page shows.
 const PICTURES_MAX: usize = 500;
@@ -31,6 +33,8 @@ pub struct Control {
     pub purger: Arc<Purger>,
     /// The originals, for the index page's list.
     pub originals: Arc<dyn Read>,
+    /// What makes this edge's caches forget.
+    pub invalidations: Arc<Invalidations>,
     /// Whom the listener of pictures speaks to; URLs are explained as it would understand them.
     pub door: Door,
     /// Where pictures are served, `http://address:port`.
@@ -45,6 +49,8 @@ pub struct Control {
 
 /// All routes behind a guard.
 pub fn router(control: Arc<Control>, door: Guard) -> Router {
+    let domain = control.base.strip_prefix("http://").unwrap_or_default().into();
+    let api = Api { invalidations: control.invalidations.clone(), domain };
     Router::new()
         .route("/", get(index))
         .route("/page.js", get(async || page::script()))
@@ -56,6 +62,8 @@ pub fn router(control: Arc<Control>, door: Guard) -> Router {
         .route("/api/receipts", get(receipts))
         .route("/api/purge", post(purge))
         .route("/api/reconcile", post(reconcile))
+        .route("/2020-05-31/{*rest}", any(cloudfront::handle).with_state(api))
+        .layer(middleware::from_fn_with_state(control.invalidations.clone(), purge_method::purge))
         .layer(middleware::from_fn_with_state(door, guard))
         .with_state(control)
 }
@@ -81,6 +89,7 @@ async fn metrics(State(control): Shared) -> Response {
         cache: control.edge.cache().usage(),
         renders: control.edge.renderer().load(),
         purges: Purges { open: health.open as u64, held: health.held as u64 },
+        invalidations: control.invalidations.counts(),
     };
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], sample.text()).into_response()
 }

@@ -10,6 +10,7 @@ mod explain;
 mod failure;
 mod handle;
 mod metrics;
+mod names;
 mod origin_request;
 mod origin_response;
 mod pass;

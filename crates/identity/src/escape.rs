@@ -25,7 +25,7 @@ impl EscapedKey {
 
     /// Whether the key was too long and only its digest is left; then the full key is found in metadata alone.
     pub fn is_digest(&self) -> bool {
-        self.0.starts_with("=.")
+        self.0.starts_with(DIGEST_BEGINNING)
     }
 }
 
@@ -46,17 +46,26 @@ impl fmt::Display for EscapedKey {
 /// assert_eq!(unescape("p/a=20b=7E.jpg").as_deref(), Some("p/a b~.jpg"));
 /// ```
 pub fn escape(key: &str) -> EscapedKey {
+    let escaped = escape_beginning(key.as_bytes());
+    let fits =
+        escaped.len() <= ESCAPED_BYTES_MAX && escaped.split('/').all(|segment| segment.len() <= SEGMENT_BYTES_MAX);
+    if fits { EscapedKey(escaped) } else { EscapedKey(format!("=.{}", digest_hex(key.as_bytes()))) }
+}
+
+/// The beginning that the escapes of all keys with this beginning have, except for those that stand as digests.
+pub fn escape_beginning(key: &[u8]) -> String {
     let mut escaped = String::with_capacity(key.len());
-    for byte in key.bytes() {
+    for &byte in key {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/' => escaped.push(byte as char),
             _ => escaped.push_str(&format!("={byte:02X}")),
         }
     }
-    let fits =
-        escaped.len() <= ESCAPED_BYTES_MAX && escaped.split('/').all(|segment| segment.len() <= SEGMENT_BYTES_MAX);
-    if fits { EscapedKey(escaped) } else { EscapedKey(format!("=.{}", digest_hex(key.as_bytes()))) }
+    escaped
 }
+
+/// What the escapes of keys that stand as digests begin with, and no others.
+pub const DIGEST_BEGINNING: &str = "=.";
 
 /// The key that [`escape`] would write like this, or `None` when it would not: digests, lower-case hex, bytes that need
 /// no escape, and what is not UTF-8 are not the escape of any key.
@@ -109,6 +118,12 @@ mod tests {
             if !escaped.is_digest() {
                 prop_assert_eq!(unescape(escaped.as_str()), Some(key));
             }
+        }
+
+        #[test]
+        fn a_beginning_stays_a_beginning(key in "[a-z/ é~=.]{0,60}", upto in 0usize..80) {
+            let beginning = &key.as_bytes()[..upto.min(key.len())];
+            prop_assert!(escape(&key).as_str().starts_with(&escape_beginning(beginning)));
         }
 
         #[test]

@@ -15,7 +15,9 @@ mod tag;
 mod version;
 
 pub use digest::{Digest, digest_hex};
-pub use escape::{ESCAPED_BYTES_MAX, EscapedKey, SEGMENT_BYTES_MAX, escape, unescape};
+pub use escape::{
+    DIGEST_BEGINNING, ESCAPED_BYTES_MAX, EscapedKey, SEGMENT_BYTES_MAX, escape, escape_beginning, unescape,
+};
 pub use event::{Event, FoundBy, Happened, Subject};
 pub use key::{KEY_BYTES_MAX, KeyError, Original, OriginalKey, SourceId};
 pub use receipt::{Layer, LayerState, Receipt, ReceiptState, Removed};

@@ -87,6 +87,8 @@ pub trait Fence: Send + Sync {
     fn raise(&self, selector: &Selector) -> Raised;
     /// Resolves when no fill that began before `sequence` and that `selector` may cover is still under way.
     fn drained<'a>(&'a self, sequence: Sequence, selector: &'a Selector) -> BoxFuture<'a, ()>;
+    /// Resolves when nothing that a fence up to `sequence` covers takes room here any more: a fence hides, erasure deletes.
+    fn erased(&self, sequence: Sequence) -> BoxFuture<'_, ()>;
 }
 
 /// What an outer cache is told to forget: everything about one original, or about one folder.

@@ -20,6 +20,12 @@ impl CacheTag {
     /// The longest tag, in characters (CloudFront's limit).
     pub const CHARS_MAX: usize = 256;
 
+    /// How many tags of one answer count; further ones are dropped (CloudFront's limit).
+    pub const TAGS_MAX: usize = 50;
+    /// The headers that carry tags, in lower case: ours and Cloudflare's, Fastly's, Akamai's, and what S3 makes of the
+    /// metadata `cache-tag`.
+    pub const HEADERS: [&str; 4] = ["cache-tag", "surrogate-key", "edge-cache-tag", "x-amz-meta-cache-tag"];
+
     /// The tag of one original: `o` and 32 hex characters.
     pub fn original(original: &Original) -> Self {
         let digest =
@@ -41,6 +47,18 @@ impl CacheTag {
         let fits =
             (1..=Self::CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b',');
         fits.then(|| Self(text.to_ascii_lowercase().into()))
+    }
+
+    /// The tags that the value of one of [`Self::HEADERS`] lists, each once and at most [`Self::TAGS_MAX`]; what is none is
+    /// left out. Some separate with commas and some with spaces, and no tag holds either.
+    pub fn list(value: &str) -> Vec<Self> {
+        let mut tags: Vec<Self> = Vec::new();
+        for tag in value.split([',', ' ', '\t']).filter_map(Self::parse) {
+            if tags.len() < Self::TAGS_MAX && !tags.contains(&tag) {
+                tags.push(tag);
+            }
+        }
+        tags
     }
 
     /// The tag's text.
@@ -93,5 +111,16 @@ mod tests {
         for bad in ["", "a,b", "a b", "ä", &"a".repeat(257)] {
             assert!(CacheTag::parse(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn lists_are_separated_by_commas_or_spaces() {
+        let texts = |value: &str| CacheTag::list(value).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(texts("product:tv, Brand:X,product:TV"), ["product:tv", "brand:x"]);
+        assert_eq!(texts(" a  b\tc "), ["a", "b", "c"]);
+        assert_eq!(texts(&format!("a,{},ä,b", "x".repeat(257))), ["a", "b"]);
+        let many = |count: usize| (0..count).map(|at| format!("t{at}")).collect::<Vec<_>>().join(",");
+        assert_eq!(texts(&many(50)).len(), 50);
+        assert_eq!(texts(&many(51)).len(), 50);
     }
 }

@@ -68,6 +68,10 @@ pub enum Kind {
     Url,
     /// A list of behaviours.
     Behaviours,
+    /// A list of secrets that have an id.
+    AccessKeys,
+    /// The id of a distribution.
+    DistributionId,
 }
 
 impl Kind {
@@ -94,12 +98,14 @@ impl Kind {
             Self::SigningKeys => "list of tables: name, scheme, secret or secret_file".into(),
             Self::Url => "URL".into(),
             Self::Behaviours => "list of tables; see below".into(),
+            Self::AccessKeys => "list of tables: id, secret or secret_file".into(),
+            Self::DistributionId => "id, 1 to 64 of A-Z, a-z, 0-9, - and _".into(),
         }
     }
 
     /// True where the value is hidden and a `…_file` form exists.
     pub fn is_secret(&self) -> bool {
-        matches!(self, Self::Secret | Self::SigningKeys)
+        matches!(self, Self::Secret | Self::SigningKeys | Self::AccessKeys)
     }
 }
 

@@ -3,6 +3,7 @@
 //! From the one table in [`table`] come the types, the defaults, the annotated example file and the reference page. This
 //! crate never sees a request, and no other crate reads environment, files or flags.
 
+mod access;
 mod behaviour;
 mod check;
 mod choice;
@@ -25,6 +26,7 @@ mod table;
 mod value;
 mod wire;
 
+pub use access::{AccessKey, AccessKeys, DistributionId};
 pub use behaviour::Behaviours;
 pub use check::overlap;
 pub use choice::{

@@ -47,8 +47,9 @@ A setting is written in the configuration file, in the environment, or on the co
 
 - Lists are `[320, 640]` in the file and `320, 640` elsewhere. Presets are a table in the file and `thumb=w=200&h=200; hero=w=1600` elsewhere.
 - Secrets have a second form that reads them from a file: `admin.token_file`, `AFTERIMAGE_ADMIN_TOKEN_FILE`. Signing keys are tables in
-  the file (`name`, `scheme`, `secret` or `secret_file`), and lines of `NAME SCHEME SECRET` elsewhere. Behaviours are tables in the file,
-  and `path=/a/* query=d ttl_max=1d path=/b/* serves=origin` elsewhere.
+  the file (`name`, `scheme`, `secret` or `secret_file`), and lines of `NAME SCHEME SECRET` elsewhere; access keys are tables with `id` and
+  `secret` or `secret_file`, and lines of `ID SECRET`. Behaviours are tables in the file, and
+  `path=/a/* query=d ttl_max=1d path=/b/* serves=origin` elsewhere.
 - Sizes need a unit (`B KiB MiB GiB TiB`, or `kB MB GB TB` for powers of ten), durations too (`ms s m h d`).
 - A relative path in the file starts at the file's own folder.
 - Unknown names, values out of range and settings that contradict each other are reported all at once, each with its remedy; nothing
@@ -75,6 +76,7 @@ pub fn example_toml() -> String {
                 Kind::SigningKeys => text.push_str(EXAMPLE_KEY),
                 Kind::Url => text.push_str("# origin = \"https://www.example.com/\"\n"),
                 Kind::Behaviours => text.push_str(EXAMPLE_BEHAVIOUR),
+                Kind::AccessKeys => text.push_str(EXAMPLE_ACCESS_KEY),
                 kind => text.push_str(&line(definition, kind)),
             }
         }
@@ -101,6 +103,12 @@ const EXAMPLE_BEHAVIOUR: &str = "\
 # ttl_default = \"1m\"
 # query = [\"page\"]
 # errors = [\"404:10s\"]
+";
+
+const EXAMPLE_ACCESS_KEY: &str = "\
+# [[admin.access_keys]]
+# id = \"AKIAEDGE1\"
+# secret_file = \"/run/secrets/afterimage-access-AKIAEDGE1\"
 ";
 
 fn comment(text: &mut String, words: &str) {
@@ -177,9 +185,7 @@ mod tests {
     fn what_the_example_comments_out_reads_too() {
         let uncommented = |line: &str| match line.strip_prefix("# ") {
             // Help has words before any equals sign; a file of secrets is not there to be read.
-            Some("secret_file = \"/run/secrets/afterimage-signing-2026-11\"") => {
-                "secret = \"0123456789abcdef\"\n".to_owned()
-            }
+            Some(file) if file.starts_with("secret_file = ") => "secret = \"0123456789abcdef\"\n".to_owned(),
             Some(setting) if setting.starts_with("[[") => format!("{setting}\n"),
             Some(setting)
                 if setting.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ') && !key.ends_with("_file")) =>
@@ -193,6 +199,7 @@ mod tests {
         assert_eq!(settings.presets["thumb"], "w=200&h=200&fit=crop");
         assert_eq!(settings.signing.keys.0.len(), 1);
         assert_eq!(settings.behaviours.0.len(), 1);
+        assert_eq!(settings.admin.access_keys.0.len(), 1);
         assert!(settings.http.fallback_picture.is_some());
     }
 

@@ -5,6 +5,7 @@
 //! name: type = default in text form, kind with its range, Live or Restart;
 //! ```
 
+use crate::access::{AccessKeys, DistributionId};
 use crate::behaviour::Behaviours;
 use crate::choice::{
     CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind, Scaling, Trust, WatchMode,
@@ -67,6 +68,24 @@ settings! {
         token: Option<Secret> = "", Kind::Secret, Restart;
         /// Further names that a request's Host may have, beside localhost and IP addresses.
         hosts: Vec<String> = "", Kind::Texts, Restart;
+        /// How far the clock of a signed request may be from ours, either way.
+        clock_skew: Duration = "5m", seconds(1, 3600), Restart;
+        /// The access keys whose holders may invalidate through CloudFront's interface. Without one it refuses everybody.
+        access_keys: AccessKeys = "", Kind::AccessKeys, Restart;
+    }
+
+    /// Invalidations: what a client of CloudFront, or a PURGE, makes this edge forget.
+    invalidation: InvalidationSettings {
+        /// The id that this edge has as a distribution.
+        distribution_id: DistributionId = "AFTERIMAGE", Kind::DistributionId, Restart;
+        /// Exact paths and tags in progress at once.
+        paths_max: usize = "3000", count(1, 100_000), Restart;
+        /// Paths that end in * in progress at once.
+        wildcards_max: usize = "15", count(1, 3000), Restart;
+        /// Finished invalidations remembered for those who ask; beyond it the oldest are forgotten.
+        kept_max: usize = "1000", count(1, 100_000), Restart;
+        /// Take the method PURGE on the operator's listener.
+        purge_method: bool = "false", Kind::Bool, Restart;
     }
 
     /// Where finished pictures are kept, and how many.

@@ -46,6 +46,8 @@ pub struct Wired {
     pub purger: Arc<Purger>,
     /// The originals.
     pub originals: Arc<dyn Read>,
+    /// Every cache of this edge, from the inside out.
+    pub fences: Vec<Arc<dyn Fence>>,
 }
 
 /// The parts cannot be joined.
@@ -109,10 +111,10 @@ pub fn wire_with(
         Arc::new(Derivatives::open(&wiring.derivatives_directory, wiring.derivatives.clone())?);
     let ask = Arc::new(Asker::new(originals.clone(), clock.clone()));
     let cache = Cache::new(wiring.cache.clone());
-    let fence: Arc<dyn Fence> = Arc::new(cache.clone());
+    let fences: Vec<Arc<dyn Fence>> = vec![Arc::new(cache.clone())];
     let purge = afterimage_purge::Config { state_dir: wiring.state_directory.clone(), ..wiring.purge.clone() };
     let parts = afterimage_purge::Parts {
-        fences: vec![fence],
+        fences: fences.clone(),
         derivatives: derivatives.clone(),
         originals: originals.clone(),
         ask: ask.clone(),
@@ -130,7 +132,7 @@ pub fn wire_with(
         notice: purger.clone(),
         clock,
     };
-    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals })
+    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, fences })
 }
 
 /// Watches the originals and tells the write story. It has to be alive before the first request: what happens earlier is

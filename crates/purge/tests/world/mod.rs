@@ -185,6 +185,10 @@ impl Fence for Edge {
         let overlapping = fills.iter().filter(|(path, original, _)| covers(path, original)).count() as u64;
         Raised { sequence, matched: (before - cached.len()) as u64, overlapping }
     }
+    fn erased(&self, _: Sequence) -> BoxFuture<'_, ()> {
+        // `raise` removes what it covers.
+        Box::pin(std::future::ready(()))
+    }
     fn drained<'a>(&'a self, sequence: Sequence, selector: &'a Selector) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             loop {

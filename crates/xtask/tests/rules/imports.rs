@@ -74,7 +74,9 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
         &["imaging", "testkit"],
         "one place decodes and encodes; tests look with an eye of their own",
     ),
-    (&["hmac", "md-5"], &["variant"], "one place signs"),
+    (&["hmac"], &["variant", "control"], "one place signs URLs, one verifies the operator's requests"),
+    (&["md-5"], &["variant"], "one place signs URLs"),
+    (&["quick-xml"], &["control"], "one interface speaks XML"),
     (
         &["rustix", "libc", "nix"],
         &["store", "events", "purge", "setup", "afterimage", "testkit"],

@@ -105,7 +105,17 @@ pub(crate) struct Checked {
     pub(crate) limits: Limits,
 }
 
+/// The host that a URL names, in lower case, as redirects and credentials are matched by it.
+pub fn host_of(url: &str) -> Option<String> {
+    Some(Url::parse(url).ok()?.endpoint.host.to_string())
+}
+
 impl Config {
+    /// Everything that cannot work, with its remedy.
+    pub fn mistakes(&self) -> Vec<Mistake> {
+        self.check().err().unwrap_or_default()
+    }
+
     /// Reads it.
     ///
     /// # Errors

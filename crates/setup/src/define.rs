@@ -56,6 +56,8 @@ pub enum Kind {
     Name,
     /// A path of a file or folder.
     Path,
+    /// An absolute URL.
+    Url,
     /// An IP address and port.
     Address,
     /// A text that is never shown.
@@ -84,6 +86,7 @@ impl Kind {
             Self::Texts => "list of texts".into(),
             Self::Name => "name, 1 to 32 of a-z, 0-9 and -".into(),
             Self::Path => "path".into(),
+            Self::Url => "URL".into(),
             Self::Address => "IP address and port".into(),
             Self::Secret => "secret".into(),
             Self::Presets => "table of names and parameters".into(),

@@ -111,6 +111,8 @@ fn line(definition: &Definition, kind: Kind) -> String {
         Kind::Path if definition.default.is_empty() => {
             format!("# {name} = \"/path/to/{}\"\n", definition.name.replace('.', "-"))
         }
+        Kind::Url => format!("# {name} = \"https://origin.example/pictures/\"\n"),
+        Kind::Duration { .. } if definition.default.is_empty() => format!("# {name} = \"1m\"\n"),
         Kind::Bool | Kind::Integer { .. } => format!("{name} = {}\n", definition.default),
         Kind::Integers { .. } => array(name, list().map(str::to_owned).collect()),
         Kind::Ratios | Kind::Texts => array(name, list().map(quoted).collect()),
@@ -165,6 +167,8 @@ mod tests {
                 "secret = \"0123456789abcdef\"\n".to_owned()
             }
             Some(setting) if setting.starts_with("[[") => format!("{setting}\n"),
+            // A folder and a URL at once is a mistake, and so is https in a build without TLS.
+            Some(setting) if setting.starts_with("url = ") => format!("# {setting}\n"),
             Some(setting)
                 if setting.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ') && !key.ends_with("_file")) =>
             {

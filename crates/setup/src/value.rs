@@ -88,6 +88,19 @@ impl<T: Setting> Setting for Option<T> {
     }
 }
 
+impl Setting for String {
+    fn read(raw: &Raw, _: &Kind) -> Result<Self, String> {
+        match raw {
+            Raw::Text(text) => Ok(text.trim().to_owned()),
+            _ => Err("not a text; write it in quotes".into()),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.clone()
+    }
+}
+
 impl Setting for std::path::PathBuf {
     fn read(raw: &Raw, _: &Kind) -> Result<Self, String> {
         match raw {

@@ -174,6 +174,9 @@ impl Config {
                 Err(remedy) => wrong("redirect_hosts", text, remedy),
             }
         }
+        if self.limits.connections_max == 0 {
+            wrong("connections_max", "0", "allow at least one connection".to_owned());
+        }
         match (base, host) {
             (Some(base), Some(host)) if mistakes.is_empty() => Ok(Checked {
                 ports: [&[80, 443, base.endpoint.port], self.ports.as_slice()].concat(),

@@ -93,6 +93,13 @@ fn an_origin_in_trouble_loses_nothing() {
     let upstream = upstream(&files);
     let server = serve(&upstream, &["--set", "origin.failures_max=0"]);
     assert_eq!(server.get("/a.jpg?w=400").status, 200);
+    // HEAD, GET, and HEAD again once the derivative is stored: in trouble by then, it would be taken back.
+    let begun = Instant::now();
+    while upstream.asked().len() < 3 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", upstream.asked());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(50));
     for steps in [
         answer(500, &[], b""),
         answer(403, &[], b""),
@@ -185,6 +192,32 @@ fn servers_are_mounted_beside_folders() {
     server.until("/museum.jpg?w=400", |answer| answer.status == 404);
     let asked: Vec<_> = upstream.asked().into_iter().map(|asked| asked.target).collect();
     assert!(asked.iter().all(|target| target.starts_with("/media/")), "{asked:?}");
+}
+
+/// A herd at an origin in trouble: one question serves all who wait, and nobody gets stale or half an answer.
+#[test]
+fn many_viewers_of_one_picture_are_one_question() {
+    let files = Files::default();
+    let slow = [vec![Step::Wait(Duration::from_millis(700))], answer(503, &[("Retry-After", "1")], b"")].concat();
+    put(&files, "/base/a.jpg", File::Broken(slow));
+    let upstream = upstream(&files);
+    let server = serve(&upstream, &[]);
+    let ask = |wanted: u16| {
+        std::thread::scope(|scope| {
+            let viewers: Vec<_> = (0..100).map(|_| scope.spawn(|| server.get("/a.jpg?w=400").status)).collect();
+            for viewer in viewers {
+                assert_eq!(viewer.join().expect("an answer"), wanted);
+            }
+        });
+    };
+    ask(503);
+    // Whoever comes after the first answer asks anew; on a busy machine some of the hundred do.
+    assert!(upstream.asked().len() <= 5, "{} questions for 100 viewers", upstream.asked().len());
+    upstream.forget();
+    put(&files, "/base/a.jpg", file("\"1\"", "museum.jpg"));
+    ask(200);
+    let gets = upstream.asked().iter().filter(|asked| asked.method == "GET").count();
+    assert_eq!(gets, 1, "it was read {gets} times for 100 viewers");
 }
 
 /// The reconciler finds what nobody asks for any more.

@@ -42,10 +42,10 @@ async function edge (port, home) {
   mkdirSync(pictures)
   const settings = {
     'pass.origin': `http://127.0.0.1:${port}/`,
-    'pass.allow': '127.0.0.0/8',
-    'pass.connections_max': '300',
+    'origin.allow': '127.0.0.0/8',
+    'origin.connections_max': '300',
     // Some of the suite's answers are that it hangs up, many at a time.
-    'pass.failures_max': '0'
+    'origin.failures_max': '0'
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`])
   const environment = { PATH: process.env.PATH }

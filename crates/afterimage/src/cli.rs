@@ -34,9 +34,9 @@ pub struct Common {
     /// Sets one setting, over file and environment; may be repeated
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// The directory of originals whose server or state is meant (default: the only server that runs)
+    /// The directory or URL of originals whose server or state is meant (default: the only server that runs)
     #[arg(long, global = true, value_name = "DIR")]
-    pub source: Option<PathBuf>,
+    pub source: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -139,8 +139,9 @@ pub enum Shell {
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// The directory of originals; never written to
-    pub directory: Option<PathBuf>,
+    /// The directory of originals, or the URL of a server of originals; never written to
+    #[arg(value_name = "DIR|URL")]
+    pub source_named: Option<String>,
     /// Where pictures are served
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,

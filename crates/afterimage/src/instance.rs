@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use afterimage_control::{AccessKey, Control, Guard, InvalidationConfig, Invalidations, Limits, router};
 use afterimage_edge::Door;
-use afterimage_setup::{Locations, Settings, Shape, Sources, Wired, locations, wire};
+use afterimage_setup::{Locations, Settings, Shape, Source, Sources, Wired, locations, wire};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -41,11 +41,18 @@ pub fn settings(common: &Common, mut flags: Vec<(String, String)>) -> Result<Set
     }
     overrides.append(&mut flags);
     if let Some(source) = &common.source {
-        overrides.push(("source.directory".into(), source.display().to_string()));
+        overrides.extend(named_source(source));
     }
     let read_secret = |path: &Path| std::fs::read_to_string(path);
     Settings::load(&Sources { file, environment: environment(), overrides, read_secret: &read_secret })
         .map_err(|mistakes| Exit::Configuration(list(&mistakes)))
+}
+
+/// What is named on the command line stands for the one setting, and takes the place of the other.
+pub fn named_source(text: &str) -> [(String, String); 2] {
+    let setting = Source::named(text).setting();
+    let other = if setting.0 == "source.url" { "source.directory" } else { "source.url" };
+    [(other.to_owned(), String::new()), setting]
 }
 
 /// Mistakes, one a line.
@@ -54,18 +61,25 @@ pub fn list(mistakes: &[afterimage_setup::Mistake]) -> String {
     format!("the configuration has {} mistake(s):\n{}", mistakes.len(), lines.join("\n"))
 }
 
-/// The canonical directory of originals, and where its state lies.
-pub fn places(settings: &Settings) -> Result<(PathBuf, Locations), Exit> {
-    let directory = settings.source.directory.clone().ok_or_else(|| {
-        Exit::Usage("which directory? Name it, or set source.directory in the configuration".to_owned())
-    })?;
-    let directory = afterimage_setup::canonical_path(&directory)
+/// The source of originals (a directory without links), and where its state lies.
+pub fn places(settings: &Settings) -> Result<(Source, Locations), Exit> {
+    let source = match settings.root_source() {
+        None => {
+            let words = "which directory? Name it, or set source.directory or source.url in the configuration";
+            return Err(Exit::Usage(words.to_owned()));
+        }
+        Some(Source::Directory(directory)) => Source::Directory(canonical(&directory)?),
+        Some(url) => url,
+    };
+    let locations = locations(&source, &environment()).map_err(Exit::Configuration)?;
+    Ok((source, locations))
+}
+
+/// A folder that is there, without links.
+pub fn canonical(directory: &Path) -> Result<PathBuf, Exit> {
+    let found = afterimage_setup::canonical_path(directory)
         .map_err(|error| Exit::Usage(format!("{}: {error}", directory.display())))?;
-    if !directory.is_dir() {
-        return Err(Exit::Usage(format!("{} is not a directory", directory.display())));
-    }
-    let locations = locations(&directory, &environment()).map_err(Exit::Configuration)?;
-    Ok((directory, locations))
+    if found.is_dir() { Ok(found) } else { Err(Exit::Usage(format!("{} is not a directory", found.display()))) }
 }
 
 /// What a command speaks to.
@@ -85,20 +99,20 @@ impl Instance {
     /// The server of the source that was named, or the only one that runs; else the state itself, opened here.
     pub async fn find(common: &Common) -> Result<Self, Exit> {
         let settings = settings(common, Vec::new())?;
-        if settings.source.directory.is_none() {
+        if settings.root_source().is_none() {
             let socket = only_socket().await?;
             return Ok(Self { client: Client::Socket(socket), here: None });
         }
-        let (directory, locations) = places(&settings)?;
+        let (source, locations) = places(&settings)?;
         if Client::is_alive(&locations.socket).await {
             return Ok(Self { client: Client::Socket(locations.socket), here: None });
         }
-        Self::open(&settings, &directory, &locations)
+        Self::open(&settings, &source, &locations)
     }
 
-    fn open(settings: &Settings, directory: &Path, locations: &Locations) -> Result<Self, Exit> {
+    fn open(settings: &Settings, source: &Source, locations: &Locations) -> Result<Self, Exit> {
         let wiring = settings
-            .wiring(directory, locations, &|path| std::fs::read(path))
+            .wiring(source, locations, &|path| std::fs::read(path))
             .map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
         let wired =
             wire(&wiring, Arc::new(MachineClock), "a command").map_err(|error| Exit::State(error.to_string()))?;
@@ -124,7 +138,7 @@ impl Instance {
 
 /// What the routes speak to.
 pub fn control(settings: &Settings, wired: &Wired, door: Door, base: String) -> Arc<Control> {
-    let window = humantime::format_duration(settings.source.window);
+    let window = humantime::format_duration(settings.window());
     Arc::new(Control {
         edge: wired.edge.clone(),
         purger: wired.purger.clone(),

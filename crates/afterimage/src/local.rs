@@ -106,9 +106,9 @@ pub fn check_config(common: &Common, defaults: bool) -> Result<(), Exit> {
     }
     let settings = settings(common, Vec::new())?;
     settings.edge(&|path| std::fs::read(path)).map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
-    if settings.source.directory.is_some() {
-        let (directory, locations) = instance::places(&settings)?;
-        check_overlap(&settings, &directory, &locations)?;
+    if settings.root_source().is_some() {
+        let (source, locations) = instance::places(&settings)?;
+        check_overlap(&settings, &source, &locations)?;
     }
     println!("the configuration is right; it promises:");
     print!("{}", afterimage_setup::promise(&settings, instance::shape(&settings)));
@@ -118,7 +118,7 @@ pub fn check_config(common: &Common, defaults: bool) -> Result<(), Exit> {
 /// Derivatives inside the originals, or the other way round, are refused before anything is opened.
 pub fn check_overlap(
     settings: &afterimage_setup::Settings,
-    directory: &Path,
+    source: &afterimage_setup::Source,
     locations: &afterimage_setup::Locations,
 ) -> Result<(), Exit> {
     let derivatives = settings.derivatives.directory.clone().unwrap_or_else(|| locations.derivatives.clone());
@@ -135,10 +135,13 @@ pub fn check_overlap(
         }
     };
     let canonical = missing.into_iter().rev().fold(canonical, |path, name| path.join(name));
-    match afterimage_setup::overlap(directory, &canonical) {
-        Some(mistake) => Err(Exit::Configuration(list(&[mistake]))),
-        None => Ok(()),
+    let mounted = settings.mounts().into_iter().map(|mount| mount.source);
+    let mut found = Vec::new();
+    for source in std::iter::once(source.clone()).chain(mounted) {
+        let Some(directory) = source.directory() else { continue };
+        found.extend(afterimage_setup::overlap(&instance::canonical(directory)?, &canonical));
     }
+    if found.is_empty() { Ok(()) } else { Err(Exit::Configuration(list(&found))) }
 }
 
 pub fn completions(shell: Shell) -> Result<(), Exit> {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use afterimage_control::{Guard, router};
 use afterimage_edge::{Door, Edge, Reply};
-use afterimage_events::Mode;
+use afterimage_events::{Mode, Watch};
 use afterimage_identity::OriginalKey;
 use afterimage_origin::Body as Passed;
-use afterimage_setup::{Locations, LogFormat, Settings, Trust, Wired, promise, watch, wire};
+use afterimage_setup::{Locations, LogFormat, Settings, Source, Trust, Wired, promise, watch, wire};
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -66,28 +66,29 @@ impl Answer for Operator {
 
 /// The flags, as the settings they stand for.
 fn flags(options: &Serve) -> Vec<(String, String)> {
+    let named = options.source_named.as_deref().map(instance::named_source);
     let pairs = [
-        ("source.directory", options.directory.as_ref().map(|path| path.display().to_string())),
         ("server.listen", options.listen.map(|address| address.to_string())),
         ("admin.listen", options.admin.map(|address| address.to_string())),
         ("derivatives.directory", options.derivatives.as_ref().map(|path| path.display().to_string())),
         ("policy.open", options.open.then(|| "true".to_owned())),
         ("http.show_cache_key", options.open.then(|| "true".to_owned())),
     ];
-    pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    let pairs = pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    named.into_iter().flatten().chain(pairs).collect()
 }
 
 pub fn serve(common: &Common, options: &Serve) -> Result<(), Exit> {
     let settings = settings(common, flags(options))?;
     log(&settings);
-    let (directory, locations) = places(&settings)?;
-    check_overlap(&settings, &directory, &locations)?;
+    let (source, locations) = places(&settings)?;
+    check_overlap(&settings, &source, &locations)?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if settings.server.workers > 0 {
         builder.worker_threads(settings.server.workers);
     }
     let runtime = builder.enable_all().build().map_err(|error| Exit::Failed(error.to_string()))?;
-    let served = runtime.block_on(run(common, options, settings, &directory, &locations));
+    let served = runtime.block_on(run(common, options, settings, &source, &locations));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     served
 }
@@ -96,16 +97,16 @@ async fn run(
     common: &Common,
     options: &Serve,
     settings: Settings,
-    directory: &Path,
+    source: &Source,
     locations: &Locations,
 ) -> Result<(), Exit> {
     let wiring = settings
-        .wiring(directory, locations, &|path| std::fs::read(path))
+        .wiring(source, locations, &|path| std::fs::read(path))
         .map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
-    let about = format!("serving {} on {}", directory.display(), settings.server.listen);
+    let about = format!("serving {source} on {}", settings.server.listen);
     let wired = wire(&wiring, Arc::new(MachineClock), &about).map_err(|error| Exit::State(error.to_string()))?;
     // The watch is alive before the first request: what happens earlier is found by the scan at start.
-    let watch = watch(&wiring, &wired.purger).map_err(|error| Exit::Failed(error.to_string()))?;
+    let watches = watch(&wiring, &wired.purger).map_err(|error| Exit::Failed(error.to_string()))?;
     let pictures = listen::bind(settings.server.listen, "listen").await.map_err(Exit::Failed)?;
     let admin = listen::bind(settings.admin.listen, "admin").await.map_err(Exit::Failed)?;
     let socket =
@@ -139,11 +140,11 @@ async fn run(
         tokio::spawn(listen::serve_tcp(admin, Operator(guarded), bounds, stopped.clone())),
         tokio::spawn(listen::serve_unix(socket, Operator(router(control, Guard::socket())), bounds, stopped)),
     ];
-    greet(&settings, &wired, &watch.mode(), directory, pictures_at, admin_at).await;
+    greet(&settings, &wired, &watches, source, pictures_at, admin_at).await;
 
     until_told(common, options, &wired, settings).await?;
     tracing::info!("draining");
-    drop(watch);
+    drop(watches);
     let _ = stop.send(true);
     for listener in serving {
         let _ = listener.await;
@@ -197,17 +198,31 @@ fn socket(path: &Path) -> std::io::Result<UnixListener> {
 async fn greet(
     settings: &Settings,
     wired: &Wired,
-    mode: &Mode,
-    directory: &Path,
+    watches: &[Watch],
+    source: &Source,
     pictures: SocketAddr,
     admin: SocketAddr,
 ) {
-    let mut text = format!("afterimage {} serves {}\n", env!("CARGO_PKG_VERSION"), directory.display());
+    let mut text = format!("afterimage {} serves {source}\n", env!("CARGO_PKG_VERSION"));
+    for mount in settings.mounts() {
+        text.push_str(&format!("mounted      {} from {}\n", mount.prefix, mount.source));
+    }
     text.push_str(&format!("pictures     http://{pictures}\nindex page   http://{admin}/\n"));
-    let watched = match mode {
-        Mode::Inotify => "changes are noticed by the kernel's notifications".to_owned(),
-        Mode::Polling { why } => format!("changes are noticed by looking again and again: {why}"),
-    };
+    let mut watched: Vec<String> = watches
+        .iter()
+        .map(|watch| watch.mode())
+        .map(|mode| match mode {
+            Mode::Inotify => "changes are noticed by the kernel's notifications".to_owned(),
+            Mode::Polling { why } => format!("changes are noticed by looking again and again: {why}"),
+        })
+        .collect();
+    if settings.asks_over_http() {
+        watched.push(
+            "an HTTP server tells nothing: changes there are noticed when it is asked (source.window)".to_owned(),
+        );
+    }
+    watched.dedup();
+    let watched = watched.join("\n             ");
     text.push_str(&format!("watch        {watched}\npromise\n{}", promise(settings, shape(settings))));
     if let Some(example) = example(settings, wired, pictures).await {
         text.push_str(&format!("copy this\n{example}\n"));

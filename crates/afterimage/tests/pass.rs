@@ -9,7 +9,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_afterimage");
 
 fn passing(upstream: &Upstream) -> Server {
     let origin = format!("pass.origin={}/", upstream.base);
-    Server::start(BINARY, &["museum.jpg"], &["--set", &origin, "--set", "pass.allow=127.0.0.0/8"])
+    Server::start(BINARY, &["museum.jpg"], &["--set", &origin, "--set", "origin.allow=127.0.0.0/8"])
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn mistakes_are_said_at_the_start() {
         ("pass.origin=ftp://a/", "pass.origin"),
         ("pass.origin=http://127.0.0.1:1/", "pass.origin = \"http://127.0.0.1:1/\""),
         ("pass.origin=http://169.254.169.254/", "pass.origin"),
-        ("pass.allow=nonsense", "pass.allow"),
+        ("origin.allow=nonsense", "origin.allow"),
         ("behaviours=path=/a serves=nobody", "behaviours"),
     ] {
         let directory = pictures.display().to_string();

@@ -51,7 +51,10 @@ fn colour(round: u64) -> [u8; 3] {
 fn wiring(home: &Path) -> Wiring {
     Wiring {
         upstream: None,
-        originals_directory: home.join("originals"),
+        source: afterimage_setup::Source::Directory(home.join("originals")),
+        mounts: Vec::new(),
+        origins: Default::default(),
+        http_originals: Default::default(),
         derivatives_directory: home.join("derivatives"),
         state_directory: home.join("state"),
         edge: afterimage_edge::Config::default(),

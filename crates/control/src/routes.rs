@@ -5,7 +5,7 @@ use std::sync::Arc;
 use afterimage_edge::{Door, Edge, Explanation};
 use afterimage_identity::{OriginalKey, Receipt};
 use afterimage_purge::{Filter, Mode, Order, OrderOf, Purger, Report};
-use afterimage_store::Read;
+use afterimage_store::{Error, Page, Read, Refusal};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -104,7 +104,11 @@ struct Site<'a> {
 }
 
 async fn site(State(control): Shared) -> Result<Response, Problem> {
-    let page = control.originals.list("", None, PICTURES_MAX).await.map_err(Problem::of_source)?;
+    // A source that cannot be listed has no pictures to show here; it serves them all the same.
+    let page = match control.originals.list("", None, PICTURES_MAX).await {
+        Err(Error::Refused { why: Refusal::NotListed }) => Page::default(),
+        page => page.map_err(Problem::of_source)?,
+    };
     let shown = [".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif"];
     let is_picture = |key: &String| shown.iter().any(|ending| key.to_ascii_lowercase().ends_with(ending));
     let site = Site {

@@ -105,7 +105,17 @@ pub(crate) struct Checked {
     pub(crate) limits: Limits,
 }
 
+/// The host that a URL names, in lower case, as redirects and credentials are matched by it.
+pub fn host_of(url: &str) -> Option<String> {
+    Some(Url::parse(url).ok()?.endpoint.host.to_string())
+}
+
 impl Config {
+    /// Everything that cannot work, with its remedy.
+    pub fn mistakes(&self) -> Vec<Mistake> {
+        self.check().err().unwrap_or_default()
+    }
+
     /// Reads it.
     ///
     /// # Errors
@@ -163,6 +173,9 @@ impl Config {
                 Ok(_) => wrong("redirect_hosts", text, "write the host alone".to_owned()),
                 Err(remedy) => wrong("redirect_hosts", text, remedy),
             }
+        }
+        if self.limits.connections_max == 0 {
+            wrong("connections_max", "0", "allow at least one connection".to_owned());
         }
         match (base, host) {
             (Some(base), Some(host)) if mistakes.is_empty() => Ok(Checked {

@@ -26,7 +26,7 @@ mod tls;
 pub use address::{Addresses, Cidr, Forbidden};
 pub use body::{Body, BoxError, Framing};
 pub use breaker::BreakerConfig;
-pub use config::{Config, Limits, Mistake};
+pub use config::{Config, Limits, Mistake, host_of};
 pub use error::{Error, Fault, Phase};
 pub use origin::{Counts, Origin};
 pub use originals::{Originals, OriginalsConfig, OriginalsCounts, Read, Seen, Unseen, Unversioned};

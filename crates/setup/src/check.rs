@@ -18,8 +18,12 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
     times(settings, &mut found);
     sizes(settings, &mut found);
     headers(settings, &mut found);
-    if let (Some(originals), Some(derivatives)) = (&settings.source.directory, &settings.derivatives.directory) {
-        found.extend(overlap(&lexical(originals), &lexical(derivatives)));
+    found.extend(crate::source::mistakes(settings));
+    if let Some(derivatives) = &settings.derivatives.directory {
+        let mounted = settings.mounts().into_iter().map(|mount| mount.source);
+        for source in settings.root_source().into_iter().chain(mounted) {
+            found.extend(source.directory().and_then(|originals| overlap(&lexical(originals), &lexical(derivatives))));
+        }
     }
     found
 }
@@ -82,6 +86,15 @@ fn times(settings: &Settings, found: &mut Vec<Mistake>) {
         render,
         "a fill holds a whole render, so give it more",
     );
+    if settings.asks_over_http() {
+        at_least(
+            "purge.fill_timeout",
+            settings.purge.fill_timeout,
+            "origin.total_timeout",
+            settings.origin.total_timeout,
+            "a fill holds a whole answer of its source, so give it more",
+        );
+    }
     at_least(
         "server.request_timeout",
         settings.server.request_timeout,
@@ -94,7 +107,7 @@ fn times(settings: &Settings, found: &mut Vec<Mistake>) {
             "source.on_unprovable",
             age,
             "source.window",
-            settings.source.window,
+            settings.window(),
             "within the window nothing is asked, so give it more",
         );
     }

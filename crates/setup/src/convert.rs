@@ -9,7 +9,7 @@ use afterimage_variant as variant;
 use bytes::Bytes;
 
 use crate::choice::{OnUnprovable, OriginalsMode, Scaling, WatchMode};
-use crate::{Locations, Mistake, Settings, Wiring};
+use crate::{Locations, Mistake, Settings, Source, Wiring};
 
 /// Reads a file whole; lent by the top rank for the fallback picture.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
@@ -107,16 +107,9 @@ impl Settings {
 
     /// The origin that requests are passed to.
     fn upstream(&self) -> Option<afterimage_origin::Config> {
-        let pass = &self.pass;
-        let url = pass.origin.clone()?;
-        let limits = afterimage_origin::Limits {
-            first_byte: pass.first_byte_timeout,
-            total: pass.total_timeout,
-            connections_max: pass.connections_max,
-            ..Default::default()
-        };
-        let breaker = afterimage_origin::BreakerConfig { failures_max: pass.failures_max, ..Default::default() };
-        Some(afterimage_origin::Config { url, allow: pass.allow.clone(), limits, breaker, ..Default::default() })
+        let mut config = self.origin_config(self.pass.origin.as_deref()?);
+        config.limits.total = self.pass.total_timeout;
+        Some(config)
     }
 
     fn fallback(&self, read: ReadFile<'_>) -> Result<Option<Fallback>, Vec<Mistake>> {
@@ -129,14 +122,17 @@ impl Settings {
         Ok(Some(Fallback { media_type: format.media_type().to_owned(), body: Bytes::from(body) }))
     }
 
-    /// The configuration of every part over `originals`, with state at `locations`.
+    /// The configuration of every part over `source` and what is mounted on it, with state at `locations`.
     ///
     /// # Errors
     /// As [`Settings::edge`].
-    pub fn wiring(&self, originals: &Path, locations: &Locations, read: ReadFile<'_>) -> Result<Wiring, Vec<Mistake>> {
+    pub fn wiring(&self, source: &Source, locations: &Locations, read: ReadFile<'_>) -> Result<Wiring, Vec<Mistake>> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Wiring {
-            originals_directory: originals.to_owned(),
+            source: source.clone(),
+            mounts: self.mounts(),
+            origins: self.origin_configs(source),
+            http_originals: self.http_originals(),
             derivatives_directory: self.derivatives.directory.clone().unwrap_or_else(|| locations.derivatives.clone()),
             state_directory: locations.state.clone(),
             edge: self.edge(read)?,
@@ -150,7 +146,7 @@ impl Settings {
             cache: afterimage_cache::Config {
                 bytes_max: self.cache.memory_bytes_max.get(),
                 item_bytes_max: self.cache.item_bytes_max.get().min(self.cache.memory_bytes_max.get()),
-                window: self.source.window,
+                window: self.window(),
                 ..Default::default()
             },
             originals: afterimage_store::OriginalsConfig {

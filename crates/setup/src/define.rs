@@ -56,6 +56,8 @@ pub enum Kind {
     Name,
     /// A path of a file or folder.
     Path,
+    /// An absolute URL.
+    Url,
     /// An IP address and port.
     Address,
     /// A text that is never shown.
@@ -64,8 +66,6 @@ pub enum Kind {
     Presets,
     /// A list of named secrets.
     SigningKeys,
-    /// An `http` or `https` URL.
-    Url,
     /// A list of behaviours.
     Behaviours,
     /// A list of secrets that have an id.
@@ -92,11 +92,11 @@ impl Kind {
             Self::Texts => "list of texts".into(),
             Self::Name => "name, 1 to 32 of a-z, 0-9 and -".into(),
             Self::Path => "path".into(),
+            Self::Url => "URL".into(),
             Self::Address => "IP address and port".into(),
             Self::Secret => "secret".into(),
             Self::Presets => "table of names and parameters".into(),
             Self::SigningKeys => "list of tables: name, scheme, secret or secret_file".into(),
-            Self::Url => "URL".into(),
             Self::Behaviours => "list of tables; see below".into(),
             Self::AccessKeys => "list of tables: id, secret or secret_file".into(),
             Self::DistributionId => "id, 1 to 64 of A-Z, a-z, 0-9, - and _".into(),

@@ -15,6 +15,7 @@ mod file;
 mod list;
 mod locations;
 mod mistake;
+mod mounted;
 mod number;
 mod promise;
 mod read;
@@ -22,7 +23,9 @@ mod reference;
 mod rules;
 mod secret;
 mod size;
+mod source;
 mod table;
+mod upstream;
 mod value;
 mod wire;
 
@@ -40,10 +43,13 @@ pub use locations::{
     Locations, SOCKET_PATH_BYTES_MAX, canonical_path, is_private_directory, locations, prepare_socket_folder, sockets,
 };
 pub use mistake::{Mistake, Place};
+pub use mounted::Mounted;
 pub use promise::{Shape, promise};
 pub use read::{ReadSecret, Sources};
 pub use reference::{example_toml, reference_page};
 pub use secret::{Secret, SigningKey, SigningKeys};
 pub use size::Bytes;
+pub use source::{Mount, Source};
 pub use table::*;
+pub use upstream::Upstream;
 pub use wire::{WireError, Wired, Wiring, watch, wire, wire_with};

@@ -1,6 +1,7 @@
 //! Where state lives: derivatives are a cache, journal and receipts are state, the socket belongs to the session (XDG Base
 //! Directory Specification 0.8). One source of originals has one set of them, wherever it is served from.
 
+use crate::Source;
 use afterimage_identity::Digest;
 use std::collections::BTreeMap;
 use std::io;
@@ -24,18 +25,21 @@ pub struct Locations {
     pub socket: PathBuf,
 }
 
-/// The locations of the source at `canonical_source`, a path without symbolic links (see [`canonical_path`]).
+/// The locations of the source at `canonical_source`: a URL, or a path without symbolic links (see [`canonical_path`]).
 ///
 /// Relative values of the XDG variables are ignored, as their specification asks. Without `HOME` the system's own folders
 /// are used: `/var/cache` and `/var/lib`.
 ///
 /// # Errors
 /// In words, when the source's path is relative: what it means, and so the id, would depend on the working directory.
-pub fn locations(canonical_source: &Path, environment: &BTreeMap<String, String>) -> Result<Locations, String> {
-    if !canonical_source.is_absolute() {
-        return Err(format!("{} is a relative path; give the canonical one", canonical_source.display()));
-    }
-    let id = Digest::new("state").part(canonical_source.as_os_str().as_bytes()).hex(16);
+pub fn locations(canonical_source: &Source, environment: &BTreeMap<String, String>) -> Result<Locations, String> {
+    let id = match canonical_source {
+        Source::Directory(path) if !path.is_absolute() => {
+            return Err(format!("{} is a relative path; give the canonical one", path.display()));
+        }
+        Source::Directory(path) => Digest::new("state").part(path.as_os_str().as_bytes()).hex(16),
+        Source::Url(url) => Digest::new("state of a url").part(url.as_bytes()).hex(16),
+    };
     let state = base(environment, "XDG_STATE_HOME", ".local/state", "/var/lib").join(&id);
     Ok(Locations {
         derivatives: base(environment, "XDG_CACHE_HOME", ".cache", "/var/cache").join(&id),
@@ -142,8 +146,12 @@ mod tests {
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
+    fn folder_at(path: &str) -> Source {
+        Source::Directory(path.into())
+    }
+
     fn at(variables: &[(&str, &str)]) -> Locations {
-        locations(Path::new("/srv/pictures"), &environment(variables)).unwrap()
+        locations(&Source::Directory("/srv/pictures".into()), &environment(variables)).unwrap()
     }
 
     #[test]
@@ -192,16 +200,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let variables = environment(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", folder.path().to_str().unwrap())]);
         let (one, other) =
-            (locations(Path::new("/a"), &variables).unwrap(), locations(Path::new("/b"), &variables).unwrap());
+            (locations(&folder_at("/a"), &variables).unwrap(), locations(&folder_at("/b"), &variables).unwrap());
         assert_ne!(one.id, other.id);
-        assert!(locations(Path::new("a"), &variables).is_err());
+        assert_ne!(one.id, locations(&Source::Url("/a".into()), &variables).unwrap().id);
+        assert!(locations(&folder_at("a"), &variables).is_err());
         std::fs::write(&one.socket, "").unwrap();
         std::fs::write(folder.path().join("bus"), "").unwrap();
         let found = sockets(&variables);
         assert!(found.contains(&one.socket) && !found.contains(&other.socket), "{found:?}");
         assert!(!found.contains(&folder.path().join("bus")));
         let beside = environment(&[("XDG_STATE_HOME", folder.path().to_str().unwrap())]);
-        let place = locations(Path::new("/a"), &beside).unwrap();
+        let place = locations(&folder_at("/a"), &beside).unwrap();
         std::fs::create_dir_all(&place.state).unwrap();
         std::fs::write(&place.socket, "").unwrap();
         assert!(sockets(&beside).contains(&place.socket));

@@ -70,7 +70,7 @@ fn passing(settings: &Settings, origin: &str, text: &mut String) {
 }
 
 fn window(settings: &Settings) -> String {
-    let window = settings.source.window;
+    let window = settings.window();
     if window.is_zero() {
         return "is never served again: the source is asked on every hit (source.window 0s)".into();
     }

@@ -74,7 +74,6 @@ pub fn example_toml() -> String {
             match definition.kind {
                 Kind::Presets => text.push_str("# thumb = \"w=200&h=200&fit=crop\"\n"),
                 Kind::SigningKeys => text.push_str(EXAMPLE_KEY),
-                Kind::Url => text.push_str("# origin = \"https://www.example.com/\"\n"),
                 Kind::Behaviours => text.push_str(EXAMPLE_BEHAVIOUR),
                 Kind::AccessKeys => text.push_str(EXAMPLE_ACCESS_KEY),
                 kind => text.push_str(&line(definition, kind)),
@@ -135,6 +134,8 @@ fn line(definition: &Definition, kind: Kind) -> String {
         Kind::Path if definition.default.is_empty() => {
             format!("# {name} = \"/path/to/{}\"\n", definition.name.replace('.', "-"))
         }
+        Kind::Url => format!("# {name} = \"https://origin.example/pictures/\"\n"),
+        Kind::Duration { .. } if definition.default.is_empty() => format!("# {name} = \"1m\"\n"),
         Kind::Bool | Kind::Integer { .. } => format!("{name} = {}\n", definition.default),
         Kind::Integers { .. } => array(name, list().map(str::to_owned).collect()),
         Kind::Ratios | Kind::Texts => array(name, list().map(quoted).collect()),
@@ -187,6 +188,10 @@ mod tests {
             // Help has words before any equals sign; a file of secrets is not there to be read.
             Some(file) if file.starts_with("secret_file = ") => "secret = \"0123456789abcdef\"\n".to_owned(),
             Some(setting) if setting.starts_with("[[") => format!("{setting}\n"),
+            // A folder and a URL at once is a mistake, and so is https in a build without TLS.
+            Some(setting) if setting.starts_with("url = ") || setting.starts_with("origin = ") => {
+                format!("# {setting}\n")
+            }
             Some(setting)
                 if setting.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ') && !key.ends_with("_file")) =>
             {

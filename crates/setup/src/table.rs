@@ -30,15 +30,53 @@ settings! {
     source: SourceSettings {
         /// The folder of originals. Never written to. `serve DIR` sets it.
         directory: Option<PathBuf> = "", Kind::Path, Restart;
+        /// The URL of an HTTP server of originals, with a slash at its end, instead of a folder. `serve URL` sets it.
+        url: Option<String> = "", Kind::Url, Restart;
+        /// Further sources below prefixes of keys: "products/ https://origin.example/pictures/", "team/ /srv/team".
+        mounts: Vec<String> = "", Kind::Texts, Restart;
         /// The name of this source in cache tags and receipts. Changing it abandons every stored derivative.
         name: SourceId = "main", Kind::Name, Restart;
         /// The validation window: the oldest proof that an original is still there on which a picture is served. 0 asks on
-        /// every hit.
-        window: Duration = "1s", seconds(0, DAY_S), Restart;
+        /// every hit. Unset is 1s, and 1m where any source is an HTTP server.
+        window: Option<Duration> = "", seconds(0, DAY_S), Restart;
         /// What to do when the source cannot be asked: "503", or serve on for this long (a weaker promise).
         on_unprovable: OnUnprovable = "503", Kind::WordOrDuration { word: "503", min: Duration::from_secs(1), max: Duration::from_secs(7 * DAY_S) }, Live;
         /// How long a file must lie still before what is made of it is stored.
         settle: Duration = "2s", milliseconds(20, 3_600_000), Restart;
+    }
+
+    /// How HTTP servers of originals are asked. See docs/operating/http-origins.md.
+    origin: OriginSettings {
+        /// Ranges of addresses that may be connected to beside public ones: "10.0.0.0/8". Loopback, private and link-local
+        /// addresses are refused otherwise, whatever name or redirect led there.
+        allow: Vec<String> = "", Kind::Texts, Restart;
+        /// Ports that redirects may lead to beside 80, 443 and the URL's own.
+        ports: Vec<u32> = "", Kind::Integers { min: 1, max: 65_535 }, Restart;
+        /// Headers sent to one host, such as credentials: "origin.example Authorization: Bearer ...". They do not follow
+        /// redirects to another server.
+        headers: Vec<String> = "", Kind::Texts, Restart;
+        /// Hosts that redirects may lead to. Without any, a redirect is an error.
+        redirect_hosts: Vec<String> = "", Kind::Texts, Restart;
+        /// Redirects followed one after the other.
+        redirects_max: usize = "3", count(0, 10), Restart;
+        /// Refuse originals that come with neither ETag nor Last-Modified, instead of reading them whole once per window.
+        require_validator: bool = "false", Kind::Bool, Restart;
+        /// The longest time until a connection stands: name, TCP and TLS.
+        connect_timeout: Duration = "3s", milliseconds(10, 600_000), Restart;
+        /// The longest time from a request until its answer begins.
+        first_byte_timeout: Duration = "15s", milliseconds(10, 600_000), Restart;
+        /// The longest silence within an answer.
+        idle_timeout: Duration = "10s", milliseconds(10, 600_000), Restart;
+        /// The longest time a whole exchange may take.
+        total_timeout: Duration = "30s", milliseconds(10, 3_600_000), Restart;
+        /// Connections in use at once, per source.
+        connections_max: usize = "64", count(1, 10_000), Restart;
+        /// How long a request waits for one of them.
+        connection_wait: Duration = "5s", milliseconds(0, 600_000), Restart;
+        /// Failures in a row after which a source is left alone for a while. 0 never leaves it alone.
+        failures_max: u32 = "8", count(0, 1_000_000), Restart;
+        /// For how long; then one request tries it again.
+        rest: Duration = "5s", milliseconds(10, 3_600_000), Restart;
     }
 
     /// The listener that viewers and CDNs reach.
@@ -220,20 +258,13 @@ settings! {
         fallback_picture: Option<PathBuf> = "", Kind::Path, Live;
     }
 
-    /// Passing what is no picture through to one HTTP origin: any method, status, header and body. Off unless an origin is named.
+    /// Passing what is no picture through to one HTTP server: any method, status, header and body. Off unless one is named. How it is
+    /// asked says [origin]. See docs/operating/passing-through.md.
     pass: PassSettings {
-        /// The origin, such as "https://www.example.com/". Paths are appended to its own.
+        /// The server, such as "https://www.example.com/". Paths are appended to its own.
         origin: Option<String> = "", Kind::Url, Restart;
-        /// Ranges of addresses that the origin may have beside public ones: "127.0.0.0/8", "10.0.0.0/8".
-        allow: Vec<String> = "", Kind::Texts, Restart;
-        /// Connections to the origin at once.
-        connections_max: usize = "64", count(1, 10_000), Restart;
-        /// The longest wait for the head of an answer.
-        first_byte_timeout: Duration = "15s", milliseconds(10, 3_600_000), Restart;
-        /// The longest time for one exchange, its last byte to the slowest viewer included.
+        /// The longest time for one exchange, its last byte to the slowest viewer included; instead of origin.total_timeout.
         total_timeout: Duration = "10m", milliseconds(10, 86_400_000), Restart;
-        /// Failures in a row after which the origin is left alone for 5 seconds. 0 never does.
-        failures_max: u32 = "8", count(0, 1_000_000), Restart;
         /// The most bytes of a request's body.
         request_bytes_max: Bytes = "16MiB", bytes(0, TIB), Live;
         /// How long a stale answer stands in for a failing origin, where the answer itself does not say.

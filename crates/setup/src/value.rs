@@ -88,6 +88,19 @@ impl<T: Setting> Setting for Option<T> {
     }
 }
 
+impl Setting for String {
+    fn read(raw: &Raw, _: &Kind) -> Result<Self, String> {
+        match raw {
+            Raw::Text(text) => Ok(text.trim().to_owned()),
+            _ => Err("not a text; write it in quotes".into()),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.clone()
+    }
+}
+
 impl Setting for std::path::PathBuf {
     fn read(raw: &Raw, _: &Kind) -> Result<Self, String> {
         match raw {
@@ -103,20 +116,6 @@ impl Setting for std::path::PathBuf {
 
     fn text(&self) -> String {
         self.to_string_lossy().into_owned()
-    }
-}
-
-/// A URL as it is written; who connects to it says what is wrong with it.
-impl Setting for String {
-    fn read(raw: &Raw, _: &Kind) -> Result<Self, String> {
-        match raw {
-            Raw::Text(text) if text.starts_with("http://") || text.starts_with("https://") => Ok(text.clone()),
-            _ => Err("not a URL; write one such as \"https://www.example.com/\"".into()),
-        }
-    }
-
-    fn text(&self) -> String {
-        self.clone()
     }
 }
 

@@ -1,21 +1,30 @@
 //! Joins the parts of one edge over one directory: what each crate offers, nothing of what it decides.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use afterimage_cache::Cache;
-use afterimage_edge::{Edge, Pool, PoolConfig, Renderer, Upstream};
+use afterimage_edge::{Edge, Pool, PoolConfig, Renderer, Upstream as Passing};
 use afterimage_events::Watch;
-use afterimage_identity::{Clock, Fence, Notice};
-use afterimage_origin::Origin;
+use afterimage_identity::{Clock, Event, Fence, Notice, Original, OriginalKey, Subject};
+use afterimage_origin::{Origin, Originals as HttpOriginals};
 use afterimage_purge::{Purger, StateLock};
 use afterimage_store::{Asker, Derivatives, Originals, Read, Write};
+
+use crate::{Mount, Mounted, Source, Upstream};
 
 /// Every part's own settings, and the places they work in.
 #[derive(Clone, Debug)]
 pub struct Wiring {
-    /// The directory of originals.
-    pub originals_directory: PathBuf,
+    /// The originals at the root.
+    pub source: Source,
+    /// The originals below prefixes.
+    pub mounts: Vec<Mount>,
+    /// How each HTTP server among them is asked, by its URL.
+    pub origins: BTreeMap<String, afterimage_origin::Config>,
+    /// How originals are read from them.
+    pub http_originals: afterimage_origin::OriginalsConfig,
     /// The directory of derivatives.
     pub derivatives_directory: PathBuf,
     /// The directory of journal, receipts and lock.
@@ -56,26 +65,18 @@ pub enum WireError {
     /// A directory cannot be opened.
     #[error(transparent)]
     Store(#[from] afterimage_store::Error),
+    /// An HTTP server of originals cannot be asked as configured.
+    #[error("{}", lines(.0))]
+    Origin(Vec<afterimage_origin::Mistake>),
     /// Another process holds the state, or the journal cannot be opened.
     #[error(transparent)]
     Purge(#[from] afterimage_purge::Error),
     /// The render threads cannot be started.
     #[error("the render threads cannot be started: {0}")]
     Threads(std::io::Error),
-    /// The origin to pass through to cannot be used as it is set.
-    #[error("{}", upstream_mistakes(.0))]
-    Upstream(Vec<afterimage_origin::Mistake>),
     /// The directory cannot be watched.
     #[error(transparent)]
     Watch(#[from] afterimage_events::Error),
-}
-
-fn upstream_mistakes(mistakes: &[afterimage_origin::Mistake]) -> String {
-    let name = |key| if key == "url" { "origin" } else { key };
-    let line = |mistake: &afterimage_origin::Mistake| {
-        format!("pass.{} = \"{}\": {}", name(mistake.key), mistake.value, mistake.remedy)
-    };
-    mistakes.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Takes the state's lock and joins the parts. `about` is what another process is told about this one.
@@ -99,14 +100,13 @@ pub fn wire_with(
 ) -> Result<Wired, WireError> {
     let upstream = match &wiring.upstream {
         Some(config) => {
-            let origin = Origin::new(config.clone(), clock.clone()).map_err(WireError::Upstream)?;
-            Some(Arc::new(origin) as Arc<dyn Upstream>)
+            let origin = Origin::new(config.clone(), clock.clone()).map_err(WireError::Origin)?;
+            Some(Arc::new(origin) as Arc<dyn Passing>)
         }
         None => None,
     };
     let lock = StateLock::acquire(&wiring.state_directory, &*clock, Some(about.to_owned()))?;
-    let originals = Originals::open(&wiring.originals_directory, wiring.originals.clone(), clock.clone())?;
-    let originals: Arc<dyn Read> = Arc::new(originals);
+    let originals = open_sources(wiring, &clock)?;
     let derivatives: Arc<dyn Write> =
         Arc::new(Derivatives::open(&wiring.derivatives_directory, wiring.derivatives.clone())?);
     let ask = Arc::new(Asker::new(originals.clone(), clock.clone()));
@@ -135,14 +135,94 @@ pub fn wire_with(
     Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, fences })
 }
 
-/// Watches the originals and tells the write story. It has to be alive before the first request: what happens earlier is
-/// found by the scan at start.
+/// Opens every source, and joins them into one.
+fn open_sources(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Read>, WireError> {
+    let open = |source: &Source| -> Result<Arc<dyn Read>, WireError> {
+        match source {
+            Source::Directory(path) => Ok(Arc::new(Originals::open(path, wiring.originals.clone(), clock.clone())?)),
+            Source::Url(url) => {
+                let fallback = || afterimage_origin::Config { url: url.clone(), ..Default::default() };
+                let config = wiring.origins.get(url).cloned().unwrap_or_else(fallback);
+                let origin = Origin::new(config, clock.clone()).map_err(WireError::Origin)?;
+                let originals = HttpOriginals::new(Arc::new(origin), wiring.http_originals.clone());
+                Ok(Arc::new(Upstream::new(originals)))
+            }
+        }
+    };
+    let root = open(&wiring.source)?;
+    if wiring.mounts.is_empty() {
+        return Ok(root);
+    }
+    let opened = wiring.mounts.iter().map(|mount| Ok((mount.prefix.clone(), open(&mount.source)?)));
+    Ok(Arc::new(Mounted::new(root, opened.collect::<Result<_, WireError>>()?)))
+}
+
+/// Watches every folder of originals and tells the write story. It has to be alive before the first request: what happens
+/// earlier is found by the scan at start. HTTP servers cannot be watched.
 ///
 /// # Errors
-/// When the directory cannot be watched at all; where notifications do not work it polls and says so.
-pub fn watch(wiring: &Wiring, purger: &Arc<Purger>) -> Result<Watch, WireError> {
-    let purger = purger.clone();
-    let sink = Box::new(move |event| purger.notice(event));
-    let watch = Watch::start(&wiring.originals_directory, wiring.edge.source.clone(), wiring.watch.clone(), sink)?;
-    Ok(watch)
+/// When a directory cannot be watched at all; where notifications do not work it polls and says so.
+pub fn watch(wiring: &Wiring, purger: &Arc<Purger>) -> Result<Vec<Watch>, WireError> {
+    let root = std::iter::once(("", &wiring.source));
+    let mounted = wiring.mounts.iter().map(|mount| (mount.prefix.as_str(), &mount.source));
+    let mut watches = Vec::new();
+    for (prefix, source) in root.chain(mounted) {
+        let Some(directory) = source.directory() else { continue };
+        let (purger, prefix) = (purger.clone(), prefix.to_owned());
+        let sink = Box::new(move |event| {
+            if let Some(event) = below(&prefix, event) {
+                purger.notice(event);
+            }
+        });
+        watches.push(Watch::start(directory, wiring.edge.source.clone(), wiring.watch.clone(), sink)?);
+    }
+    Ok(watches)
+}
+
+/// An event of a mounted folder, in the keys of the whole. A key that is too long there was never served.
+fn below(prefix: &str, event: Event) -> Option<Event> {
+    if prefix.is_empty() {
+        return Some(event);
+    }
+    let subject = match event.subject {
+        Subject::Original(original) => {
+            let key = OriginalKey::new(&format!("{prefix}{}", original.key)).ok()?;
+            Subject::Original(Original::new(original.source, key))
+        }
+        Subject::Folder { source, prefix: folder } => Subject::Folder { source, prefix: format!("{prefix}{folder}") },
+        Subject::Everything { source } => Subject::Folder { source, prefix: prefix.to_owned() },
+    };
+    Some(Event { subject, ..event })
+}
+
+/// Mistakes, one a line.
+fn lines(mistakes: &[afterimage_origin::Mistake]) -> String {
+    let line =
+        |mistake: &afterimage_origin::Mistake| format!("{} = {}: {}", mistake.key, mistake.value, mistake.remedy);
+    mistakes.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use afterimage_identity::{FoundBy, Happened, SourceId};
+
+    #[test]
+    fn events_of_mounted_folders_name_the_keys_of_the_whole() {
+        let source = SourceId::default();
+        let original = |key: &str| Subject::Original(Original::new(source.clone(), OriginalKey::new(key).unwrap()));
+        let folder = |prefix: &str| Subject::Folder { source: source.clone(), prefix: prefix.to_owned() };
+        let everything = || Subject::Everything { source: source.clone() };
+        let event = |subject| Event { subject, happened: Happened::Removed, found_by: FoundBy::Event };
+        for (prefix, subject, expected) in [
+            ("", original("a"), Some(original("a"))),
+            ("", everything(), Some(everything())),
+            ("m/", original("a/b"), Some(original("m/a/b"))),
+            ("m/", folder("a/"), Some(folder("m/a/"))),
+            ("m/", everything(), Some(folder("m/"))),
+            ("m/", original(&"k".repeat(4096)), None),
+        ] {
+            assert_eq!(below(prefix, event(subject)), expected.map(event), "{prefix}");
+        }
+    }
 }

@@ -39,6 +39,11 @@ impl Server {
         Self::over(binary, home, originals, arguments)
     }
 
+    /// Starts `binary` over the originals at `url`; [`Server::originals`] is no folder then.
+    pub fn of_url(binary: &str, url: &str, arguments: &[&str]) -> Self {
+        Self::over(binary, TempDir::new().expect("a folder for the test"), PathBuf::from(url), arguments)
+    }
+
     fn over(binary: &str, home: TempDir, originals: PathBuf, arguments: &[&str]) -> Self {
         let (process, greeting) = launch(binary, home.path(), &originals, arguments);
         let address = |label: &str| {

@@ -100,6 +100,7 @@ async fn a_304_that_was_asked_for_before_the_fence_revives_nothing() {
 async fn no_request_after_a_fence_sees_what_was_before_it() {
     let rounds = if std::env::var_os("AFTERIMAGE_LONG").is_some() { 20_000 } else { 1_000 };
     let world = Arc::new(World::plain());
+    world.origin.delay.store(5, SeqCst);
     let version = Arc::new(AtomicU64::new(0));
     let fenced = Arc::new(AtomicU64::new(0));
     let answers = Arc::new(AtomicU64::new(0));

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub struct Origin {
     seen: Mutex<Vec<Seen>>,
     /// Answers wait until this is true.
     gate: watch::Sender<bool>,
+    /// So many turns of others lie between what it says and its being heard.
+    pub delay: AtomicUsize,
 }
 
 impl Upstream for Origin {
@@ -53,9 +56,15 @@ impl Upstream for Origin {
         let mut gate = self.gate.subscribe();
         Box::pin(async move {
             let _ = gate.wait_for(|open| *open).await;
-            let mut says = self.says.lock().unwrap();
-            let (listed, last) = &mut *says;
-            listed.pop_front().unwrap_or_else(last)
+            let said = {
+                let mut says = self.says.lock().unwrap();
+                let (listed, last) = &mut *says;
+                listed.pop_front().unwrap_or_else(last)
+            };
+            for _ in 0..self.delay.load(Ordering::Relaxed) {
+                tokio::task::yield_now().await;
+            }
+            said
         })
     }
 }
@@ -191,6 +200,7 @@ impl World {
             says: Mutex::new((VecDeque::new(), Box::new(|| says(404, &[], "nothing")))),
             seen: Mutex::default(),
             gate: watch::Sender::new(true),
+            delay: AtomicUsize::new(0),
         });
         let parts = Parts {
             originals: originals.clone(),

@@ -10,7 +10,7 @@ use http::header::{
 use http::{Method, Request, Response, StatusCode};
 
 use super::answer::{There, age, body, is_storable, media_type, there};
-use super::memo::{Memo, Validators};
+use super::memo::{Memo, Validators, is_strong};
 use super::{Originals, Read, Seen, Unseen, Unversioned};
 use crate::endpoint::{Url, has_dot_segments};
 use crate::{Body, Error, key};
@@ -46,7 +46,8 @@ impl Originals {
         }
         let There::Whole(answer) = there(answer, false)? else { return Ok(None) };
         let headers = answer.headers();
-        let Some(version) = Validators::of(headers, self.origin.clock.wall()).strong() else { return Ok(None) };
+        let validators = Validators::of(headers, self.origin.clock.wall());
+        let Some(version) = validators.strong().and_then(|etag| self.named(etag)) else { return Ok(None) };
         let bytes = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         Ok(Some(Seen { version, bytes, age: age(headers), storable: is_storable(headers) }))
     }
@@ -133,8 +134,15 @@ impl Originals {
     /// The strong ETag is the version, unless this origin's are not believed; else the digest is.
     fn version(&self, etag: Option<&HeaderValue>, digest: &Version) -> Version {
         let etag = etag.filter(|etag| !self.by_digest.load(Relaxed) && is_strong(etag));
-        let etag = etag.and_then(|etag| etag.to_str().ok());
-        etag.map_or_else(|| digest.clone(), Version::of_validator)
+        etag.and_then(|etag| self.named(etag)).unwrap_or_else(|| digest.clone())
+    }
+
+    /// The version of an ETag. It is this server's alone: another one may give the same tag, a counter for example, to
+    /// another file that takes this one's place.
+    fn named(&self, etag: &HeaderValue) -> Option<Version> {
+        let etag = etag.to_str().ok()?;
+        let base = &self.origin.checked.base;
+        Some(Version::of_validator(&format!("{}{}/ {etag}", base.endpoint, base.target)))
     }
 
     /// Asks for a key, and goes where redirects lead, if they may.
@@ -199,8 +207,4 @@ impl Originals {
             Ok(next) => Ok(Some(next)),
         }
     }
-}
-
-fn is_strong(etag: &HeaderValue) -> bool {
-    etag.as_bytes().starts_with(b"\"")
 }

@@ -1,0 +1,43 @@
+//! Several sources as one, put to the promises of a store.
+
+use std::sync::Arc;
+
+use afterimage_setup::Mounted;
+use afterimage_store::{Memory, Meta, Read, Write, conformance};
+use bytes::Bytes;
+
+async fn memory(keys: &[&str]) -> Arc<Memory> {
+    let memory = Memory::new();
+    for key in keys {
+        memory.put(key, Meta::default(), Bytes::from((*key).to_owned())).await.expect("room enough");
+    }
+    Arc::new(memory)
+}
+
+/// What a source holds is named by its own key: the body says which source answered.
+#[tokio::test]
+async fn the_longest_prefix_wins_and_hides_what_is_below() {
+    let root = memory(&["a.jpg", "m.jpg", "m/hidden.jpg", "m/n/hidden.jpg", "mm/b.jpg", "z.jpg"]).await;
+    let outer = memory(&["c.jpg", "n/hidden.jpg", "o/d.jpg"]).await;
+    let inner = memory(&["e.jpg", "p/f.jpg"]).await;
+    let mounts: Vec<(String, Arc<dyn Read>)> = vec![("m/".into(), outer), ("m/n/".into(), inner)];
+    let mounted = Mounted::new(root, mounts);
+    let present: [(&str, &[u8]); 8] = [
+        ("a.jpg", b"a.jpg"),
+        ("m.jpg", b"m.jpg"),
+        ("m/c.jpg", b"c.jpg"),
+        ("m/n/e.jpg", b"e.jpg"),
+        ("m/n/p/f.jpg", b"p/f.jpg"),
+        ("m/o/d.jpg", b"o/d.jpg"),
+        ("mm/b.jpg", b"mm/b.jpg"),
+        ("z.jpg", b"z.jpg"),
+    ];
+    conformance::read(&mounted, &present).await;
+}
+
+#[tokio::test]
+async fn mounts_may_be_empty_and_roots_too() {
+    let mounts: Vec<(String, Arc<dyn Read>)> =
+        vec![("a/".into(), memory(&[]).await), ("b/".into(), memory(&["x"]).await)];
+    conformance::read(&Mounted::new(memory(&["a/x", "b/y"]).await, mounts), &[("b/x", b"x")]).await;
+}

@@ -19,6 +19,9 @@ use crate::pool::{Job, Work};
 use crate::viewer_request::Authorised;
 use crate::{Failure, Reason};
 
+/// Any allowed format shows itself within so many bytes.
+const SIGNATURE_BYTES: usize = 32;
+
 /// A picture, the version it was made from, and the moment before that version was read.
 pub(crate) struct Made {
     pub(crate) asked_at: Stamp,
@@ -38,8 +41,11 @@ pub(crate) async fn make(edge: &Edge, live: &Live, asked: &Authorised, located: 
     let object = edge.originals.get(asked.original.key.as_str(), live.config.source_bytes_max).await?;
     let settled = object.stat.settled && located.settled;
     let storable = object.stat.storable && located.storable;
+    let only_begun = object.body.len() < SIGNATURE_BYTES;
     let outcome = match draw(edge, live, asked, object.body).await {
         Err(Failure::Broken(why)) if !settled => Err(Failure::BrokenUnsettled(why)),
+        // Whoever copies a file makes it empty first: that says nothing of what it will be.
+        Err(Failure::NotAnImage(why)) if !settled && only_begun => Err(Failure::BrokenUnsettled(why)),
         outcome => outcome.map(|picture| Picture { storable, ..picture }),
     };
     let asked_at = asked_at.before(object.stat.age);

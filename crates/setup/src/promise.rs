@@ -231,11 +231,11 @@ mod tests {
     fn what_passes_is_promised_apart_and_only_where_it_does() {
         assert!(!with(&[]).contains("no picture"));
         let text = with(&[
-            ("pass.origin", "https://www.example.com/"),
+            ("pass.origin", "http://www.example.com/"),
             ("pass.stale_if_error", "1h"),
             ("behaviours", "path=/a* ttl_min=2m path=/b"),
         ]);
-        for words in ["to https://www.example.com/", "MAY BE SERVED STALE for 1h", "/a*", "IS KEPT for 2m"] {
+        for words in ["to http://www.example.com/", "MAY BE SERVED STALE for 1h", "/a*", "IS KEPT for 2m"] {
             assert!(text.contains(words), "{words} in\n{text}");
         }
     }

@@ -5,10 +5,10 @@ use afterimage_variant::Window;
 
 use super::header::Header;
 use super::scaled::{self, Frame, Sink};
+use crate::Error;
 use crate::pixels::{Channels, Pixels, buffer_bytes};
 use crate::plane::{Plane, Range, Resizer, Span};
 use crate::stop::Stop;
-use crate::{Error, Limits};
 
 /// What is wanted of a picture: a part of it, at a size.
 #[derive(Debug, Clone, Copy)]
@@ -50,13 +50,12 @@ pub(crate) fn enough(shrink: f64, residual_min: f64) -> u32 {
 }
 
 impl<'a> Picture<'a> {
-    /// Reads the structure of a file and checks its limits. `Err` in the inner result: the header, for another decoder.
-    pub(crate) fn open(bytes: &'a [u8], limits: &Limits) -> Result<Result<Self, Header<'a>>, Error> {
-        let header = super::header::read(bytes, limits)?;
-        Ok(match Frame::of(&header, [8; 3]) {
+    /// A file with the header that was read from it; or the header back, for another decoder.
+    pub(crate) fn of(bytes: &'a [u8], header: Header<'a>) -> Result<Self, Header<'a>> {
+        match Frame::of(&header, [8; 3]) {
             Some(_) => Ok(Self { bytes, header }),
             None => Err(header),
-        })
+        }
     }
 
     /// Decodes what is wanted: Y, Cb, Cr, or Y alone where the picture is gray.

@@ -4,10 +4,10 @@
 
 use std::rc::Rc;
 
-use super::bits::{Bits, Fault, Feed, Held};
+use super::bits::{Bits, Feed, Held};
 use super::canvas::Canvas;
 use super::frame::Frame;
-use super::huffman::{ENDS_BLOCK, VALUE_BITS};
+use super::huffman::{ENDS_BLOCK, VALUE_BITS, Values};
 use super::idct::{self, Block};
 use super::sequential::{Restarts, read_dc};
 use super::tables::{Divisors, Table};
@@ -167,89 +167,95 @@ impl Pass<'_> {
         let tables: Vec<Option<Rc<Table>>> = scan.parts.iter().map(table).collect::<Result<_, _>>()?;
         let (wide, high) = scan.mcus(frame);
         let mut predictions = [0i32; 3];
-        let mut run = || -> Result<(), Result<Error, Fault>> {
+        let mut run = || -> Result<(), Result<Error, Damage>> {
             for row in 0..high {
                 check(stop).map_err(Ok)?;
                 for column in 0..wide {
                     if restarts.is_due() {
-                        self.bits = restarts.pass(&mut self.feed, self.bits).map_err(Err)?;
+                        restarts.pass(&mut self.feed, &mut self.bits).map_err(Err)?;
                         predictions = [0; 3];
                         self.run = 0;
                     }
-                    self.bits = self.feed.check(self.bits).map_err(Err)?;
+                    self.feed.check(&mut self.bits).map_err(Err)?;
                     for ((part, table), prediction) in scan.parts.iter().zip(&tables).zip(&mut predictions) {
                         let (across, down) = scan.blocks(frame, part.0);
                         let store = &mut stores[part.0];
                         for block in 0..across * down {
                             let at = (row * down + block / across) * store.wide + column * across + block % across;
-                            self.bits = match (work, table) {
+                            match (work, table) {
                                 (Work::DcFirst, Some(table)) => self.dc_first(scan, table, store, at, prediction),
                                 (Work::AcFirst, Some(table)) => self.ac_first(scan, table, store, at),
                                 (Work::AcNext, Some(table)) => self.ac_next(scan, table, store, at),
-                                _ => Ok(self.dc_next(scan, store, at)),
+                                _ => {
+                                    self.dc_next(scan, store, at);
+                                    Ok(())
+                                }
                             }
                             .map_err(Err)?;
                         }
                     }
                 }
             }
-            self.bits = self.feed.check(self.bits).map_err(Err)?;
+            self.feed.check(&mut self.bits).map_err(Err)?;
             match self.feed.finish(self.bits).map_err(Err)? {
-                0xd0..=0xd7 => Err(Err((Damage::Leftover, self.bits))),
+                0xd0..=0xd7 => Err(Err(Damage::Leftover)),
                 _ => Ok(()),
             }
         };
-        run().map_err(|error| error.unwrap_or_else(|fault| self.feed.report(fault)))
+        run().map_err(|error| error.unwrap_or_else(|damage| self.feed.report(damage, self.bits)))
     }
 
     fn dc_first(
-        &self,
+        &mut self,
         scan: &Scan,
         table: &Table,
         store: &mut Store,
         at: usize,
         prediction: &mut i32,
-    ) -> Result<Bits, Fault> {
-        let (bits, difference) = read_dc(self.bits, &self.feed.held, &table.codes, table.values())?;
+    ) -> Result<(), Damage> {
+        let difference = read_dc(&mut self.bits, &self.feed.held, &table.codes, table.values())?;
         *prediction = prediction.wrapping_add(difference);
         store.values[at * store.kept] = prediction.wrapping_shl(scan.low.into()) as i16;
-        Ok(bits)
+        Ok(())
     }
 
-    fn dc_next(&self, scan: &Scan, store: &mut Store, at: usize) -> Bits {
-        let mut bits = self.bits;
-        bits.refill(&self.feed.held);
-        store.values[at * store.kept] |= (bits.take(1) as i16) << scan.low;
-        bits
+    fn dc_next(&mut self, scan: &Scan, store: &mut Store, at: usize) {
+        self.bits.refill(&self.feed.held);
+        store.values[at * store.kept] |= (self.bits.take(1) as i16) << scan.low;
     }
 
-    fn ac_first(&mut self, scan: &Scan, table: &Table, store: &mut Store, at: usize) -> Result<Bits, Fault> {
-        let mut bits = self.bits;
+    fn ac_first(&mut self, scan: &Scan, table: &Table, store: &mut Store, at: usize) -> Result<(), Damage> {
         if self.run > 0 {
             self.run -= 1;
-            return Ok(bits);
+            return Ok(());
         }
+        let mut bits = self.bits;
+        let outcome = self.ac_first_by(&mut bits, scan, table, store, at);
+        self.bits = bits;
+        outcome
+    }
+
+    #[inline(always)]
+    fn ac_first_by(
+        &mut self,
+        bits: &mut Bits,
+        scan: &Scan,
+        table: &Table,
+        store: &mut Store,
+        at: usize,
+    ) -> Result<(), Damage> {
         let (held, values) = (&*self.feed.held, table.values());
         let mut nonzero = store.nonzero[at];
         let mut next = scan.first;
         while next <= scan.last {
-            bits.refill(held);
-            let entry = values[bits.peek::<VALUE_BITS>()];
-            let (run, value, ends) = if entry & 0xff != 0 {
-                bits.skip(entry & 0xff);
-                (entry >> 8 & 15, entry as i32 >> 16, entry & ENDS_BLOCK != 0)
-            } else {
-                let (rest, symbol, value) = table.codes.long(bits)?;
-                bits = rest;
-                (u32::from(symbol >> 4), value, symbol & 15 == 0 && symbol != 0xf0)
-            };
+            let (run, value, ends) = next_symbol(bits, held, table, values)?;
             if ends {
                 self.run = (1 << run) - 1 + bits.take(run);
                 break;
             }
             next += run as usize;
             if next > scan.last {
-                return Err((Damage::PastBlock, bits));
+                return Err(Damage::PastBlock);
             }
             if value != 0 {
                 nonzero |= 1 << next;
@@ -260,39 +266,48 @@ impl Pass<'_> {
             next += 1;
         }
         store.nonzero[at] = nonzero;
-        Ok(bits)
+        Ok(())
     }
 
-    fn ac_next(&mut self, scan: &Scan, table: &Table, store: &mut Store, at: usize) -> Result<Bits, Fault> {
-        let (held, mut bits) = (&*self.feed.held, self.bits);
+    fn ac_next(&mut self, scan: &Scan, table: &Table, store: &mut Store, at: usize) -> Result<(), Damage> {
+        let mut bits = self.bits;
+        let outcome = self.ac_next_by(&mut bits, scan, table, store, at);
+        self.bits = bits;
+        outcome
+    }
+
+    #[inline(always)]
+    fn ac_next_by(
+        &mut self,
+        bits: &mut Bits,
+        scan: &Scan,
+        table: &Table,
+        store: &mut Store,
+        at: usize,
+    ) -> Result<(), Damage> {
+        let (held, table_values) = (&*self.feed.held, table.values());
         let kept = store.kept;
         let values = &mut store.values[at * kept..][..kept];
         let own = band(scan.first, scan.last);
         let mut nonzero = store.nonzero[at];
         let mut next = scan.first;
         while self.run == 0 && next <= scan.last {
-            bits.refill(held);
-            let symbol = table.codes.symbol(&mut bits).map_err(|damage| (damage, bits))?;
-            let run = u32::from(symbol >> 4);
-            let value = match symbol & 15 {
-                0 if run < 15 => {
-                    self.run = (1 << run) + bits.take(run);
-                    break;
-                }
-                0 => 0,
-                1 => (bits.take(1) as i16 * 2 - 1) << scan.low,
-                _ => return Err((Damage::BadCorrection, bits)),
-            };
-            // The place is behind `run` zeros; what is not zero on the way there is corrected first.
-            let mut zeros = !nonzero & own & u64::MAX << next;
-            for _ in 0..run {
-                zeros &= zeros.wrapping_sub(1);
+            let (run, value, ends) = next_symbol(bits, held, table, table_values)?;
+            if ends {
+                self.run = (1 << run) + bits.take(run);
+                break;
             }
+            if value.abs() > 1 {
+                return Err(Damage::BadCorrection);
+            }
+            let value = (value as i16) << scan.low;
+            // The place is behind `run` zeros; what is not zero on the way there is corrected first.
+            let zeros = without_lowest(!nonzero & own & u64::MAX << next, run);
             if zeros == 0 {
-                return Err((Damage::PastBlock, bits));
+                return Err(Damage::PastBlock);
             }
             let place = zeros.trailing_zeros() as usize;
-            bits = correct(bits, held, values, nonzero & own & band(next, place), scan.low);
+            correct(bits, held, values, nonzero & own & band(next, place), scan.low);
             if value != 0 {
                 nonzero |= 1 << place;
                 if let Some(kept) = values.get_mut(place) {
@@ -304,20 +319,53 @@ impl Pass<'_> {
         if self.run > 0 {
             self.run -= 1;
             if next <= scan.last {
-                bits = correct(bits, held, values, nonzero & band(next, scan.last), scan.low);
+                bits.refill(held);
+                correct(bits, held, values, nonzero & band(next, scan.last), scan.low);
             }
         }
         store.nonzero[at] = nonzero;
-        Ok(bits)
+        Ok(())
     }
+}
+
+/// The next symbol: the run of zeros before its coefficient, the coefficient, and whether it ends the block instead. At least 25 bits
+/// stay valid.
+#[inline(always)]
+fn next_symbol(bits: &mut Bits, held: &Held, table: &Table, values: &Values) -> Result<(u32, i32, bool), Damage> {
+    bits.refill(held);
+    let entry = values[bits.peek::<VALUE_BITS>()];
+    if entry & 0xff != 0 {
+        bits.skip(entry & 0xff);
+        return Ok((entry >> 8 & 15, entry as i32 >> 16, entry & ENDS_BLOCK != 0));
+    }
+    let (symbol, value) = table.codes.long(bits)?;
+    Ok((u32::from(symbol >> 4), value, symbol & 15 == 0 && symbol != 0xf0))
+}
+
+/// Clears the `count` lowest bits that are set, `count` below 16. No loop: runs are as good as random, and a branch that goes wrong
+/// costs more than all of this.
+#[inline(always)]
+fn without_lowest(mut set: u64, count: u32) -> u64 {
+    let clear = |set: u64| set & set.wrapping_sub(1);
+    let choose = |condition: bool, yes: u64, no: u64| if condition { yes } else { no };
+    set = choose(count & 1 != 0, clear(set), set);
+    set = choose(count & 2 != 0, clear(clear(set)), set);
+    set = choose(count & 4 != 0, clear(clear(clear(clear(set)))), set);
+    if count & 8 != 0 {
+        for _ in 0..8 {
+            set = clear(set);
+        }
+    }
+    set
 }
 
 /// Reads a bit for each of these coefficients: whether it grows by 1 in the place of that bit. Of those that are not kept the bits
 /// are only passed.
 #[inline(always)]
-fn correct(mut bits: Bits, held: &Held, values: &mut [i16], these: u64, low: u8) -> Bits {
+fn correct(bits: &mut Bits, held: &Held, values: &mut [i16], these: u64, low: u8) {
     let mut kept = these & band(0, values.len() - 1);
     let mut others = (these ^ kept).count_ones();
+    let is_any = kept != 0;
     while kept != 0 {
         bits.refill(held);
         // As many as are surely valid.
@@ -330,13 +378,16 @@ fn correct(mut bits: Bits, held: &Held, values: &mut [i16], these: u64, low: u8)
             kept &= kept - 1;
         }
     }
-    while others > 0 {
+    if is_any {
         bits.refill(held);
-        let some = others.min(32);
-        bits.skip(some);
-        others -= some;
     }
-    bits
+    // After a symbol 25 bits are valid at least.
+    bits.skip(others.min(25));
+    while others > 25 {
+        others -= 25;
+        bits.refill(held);
+        bits.skip(others.min(25));
+    }
 }
 
 /// From coefficients to rows.
@@ -382,6 +433,7 @@ fn draw_row(store: &Store, divisors: &Divisors, row: usize, blocks: usize, eight
             block[usize::from(TRANSPOSED[place])] = scaled(place);
             nonzero &= nonzero - 1;
         }
-        transform(&block, strip.block(column, 0), stride);
+        let out = strip.block(column, 0);
+        if eighths == 2 { idct::draw_two(&block, out, stride) } else { transform(&block, out, stride) }
     }
 }

@@ -43,7 +43,7 @@ pub fn render(bytes: &[u8], variant: &Variant, settings: &Settings, stop: &dyn S
     let (probe, header) = probe::open(bytes, &settings.limits)?;
     let output = Output::of(variant.format(), probe.format, probe.frames);
     let shape = Shape::of(&probe, variant);
-    let picture = header.and_then(|header| jpeg::Picture::of(bytes, header).ok());
+    let picture = header.and_then(|header| jpeg::Picture::of(bytes, header));
     if let Some(picture) = picture
         && let Some(rendered) = direct::render(&picture, &shape, variant, output, settings, stop)?
     {

@@ -51,8 +51,11 @@ fn what_is_encoded_is_decoded() {
     }
 }
 
+/// Left, top, width, height; what happens to it after its time; its pixels.
+type Placed<'a> = ((u16, u16, u16, u16), gif::DisposalMethod, &'a [u8]);
+
 /// A GIF written frame by frame with the `gif` crate: index 0 transparent, 1 red, 2 blue.
-fn written(screen: (u16, u16), frames: &[((u16, u16, u16, u16), gif::DisposalMethod, &[u8])]) -> Vec<u8> {
+fn written(screen: (u16, u16), frames: &[Placed<'_>]) -> Vec<u8> {
     let palette = [0, 0, 0, 255, 0, 0, 0, 0, 255, 9, 9, 9];
     let mut encoder = gif::Encoder::new(Vec::new(), screen.0, screen.1, &palette).expect("header");
     for ((left, top, width, height), dispose, indices) in frames {

@@ -10,7 +10,7 @@ use super::frame::Frame;
 use super::huffman::{ENDS_BLOCK, VALUE_BITS, Values};
 use super::idct::{self, Block};
 use super::sequential::{Restarts, read_dc};
-use super::tables::{Divisors, Table};
+use super::tables::{Divisors, Table, Tables};
 use super::zigzag::TRANSPOSED;
 use super::{Damage, Scan, Scans, Sink};
 use crate::Error;
@@ -32,9 +32,9 @@ pub(super) fn decode(bytes: &[u8], frame: &Frame, stop: &dyn Stop, sink: &mut dy
             scans.walk.skip_entropy();
             continue;
         }
-        let mut pass = Pass { feed: Feed::new(bytes, scan.data), bits: Bits::default(), run: 0 };
         let restarts = Restarts::new(scans.tables.restart_interval);
-        pass.scan(&scan, frame, &scans, &mut stores, restarts, stop)?;
+        let mut pass = Pass { feed: Feed::new(bytes, scan.data), bits: Bits::default(), restarts };
+        pass.scan(&scan, frame, &scans.tables, &mut stores, stop)?;
         scans.walk.at = pass.feed.marker_at();
     }
     draw(frame, &stores, stop, sink)
@@ -120,6 +120,13 @@ impl Store {
         Self { wide, kept, values: vec![0; wide * high * kept], nonzero: vec![0; wide * high], divisors: None }
     }
 
+    /// The blocks of an MCU that is so many blocks across and down.
+    fn blocks(&self, (across, down): (usize, usize), column: usize, row: usize) -> impl Iterator<Item = usize> + use<> {
+        let first = row * down * self.wide + column * across;
+        let wide = self.wide;
+        (0..down).flat_map(move |y| (0..across).map(move |x| first + y * wide + x))
+    }
+
     /// Bits for the kept coefficients.
     fn kept_band(&self) -> u64 {
         band(0, self.kept - 1)
@@ -130,17 +137,19 @@ impl Store {
 struct Pass<'a> {
     feed: Feed<'a>,
     bits: Bits,
-    /// Blocks still to come in which nothing begins.
-    run: u32,
+    restarts: Restarts,
 }
 
-/// What a scan does to a block.
-#[derive(Clone, Copy)]
-enum Work {
-    DcFirst,
-    DcNext,
-    AcFirst,
-    AcNext,
+/// Why a pass ends before its end: its time is over, or its data is damaged.
+enum Ended {
+    Stopped(Error),
+    Damaged(Damage),
+}
+
+impl From<Damage> for Ended {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
+    }
 }
 
 impl Pass<'_> {
@@ -148,182 +157,211 @@ impl Pass<'_> {
         &mut self,
         scan: &Scan,
         frame: &Frame,
-        scans: &Scans<'_>,
+        tables: &Tables,
         stores: &mut [Store],
-        mut restarts: Restarts,
         stop: &dyn Stop,
     ) -> Result<(), Error> {
-        let work = match (scan.first, scan.high) {
-            (0, 0) => Work::DcFirst,
-            (0, _) => Work::DcNext,
-            (_, 0) => Work::AcFirst,
-            _ => Work::AcNext,
-        };
-        let table = |part: &(usize, usize, usize)| match work {
-            Work::DcFirst => scans.tables.dc(part.1).map(Some),
-            Work::DcNext => Ok(None),
-            Work::AcFirst | Work::AcNext => scans.tables.ac(part.2).map(Some),
-        };
-        let tables: Vec<Option<Rc<Table>>> = scan.parts.iter().map(table).collect::<Result<_, _>>()?;
-        let (wide, high) = scan.mcus(frame);
-        let mut predictions = [0i32; 3];
-        let mut run = || -> Result<(), Result<Error, Damage>> {
-            for row in 0..high {
-                check(stop).map_err(Ok)?;
-                for column in 0..wide {
-                    if restarts.is_due() {
-                        restarts.pass(&mut self.feed, &mut self.bits).map_err(Err)?;
-                        predictions = [0; 3];
-                        self.run = 0;
-                    }
-                    self.feed.check(&mut self.bits).map_err(Err)?;
-                    for ((part, table), prediction) in scan.parts.iter().zip(&tables).zip(&mut predictions) {
-                        let (across, down) = scan.blocks(frame, part.0);
-                        let store = &mut stores[part.0];
-                        for block in 0..across * down {
-                            let at = (row * down + block / across) * store.wide + column * across + block % across;
-                            match (work, table) {
-                                (Work::DcFirst, Some(table)) => self.dc_first(scan, table, store, at, prediction),
-                                (Work::AcFirst, Some(table)) => self.ac_first(scan, table, store, at),
-                                (Work::AcNext, Some(table)) => self.ac_next(scan, table, store, at),
-                                _ => {
-                                    self.dc_next(scan, store, at);
-                                    Ok(())
-                                }
-                            }
-                            .map_err(Err)?;
-                        }
-                    }
+        let mut bits = self.bits;
+        let outcome = match (scan.first, scan.high) {
+            (0, 0) => {
+                let codes: Vec<Rc<Table>> =
+                    scan.parts.iter().map(|part| tables.dc(part.1)).collect::<Result<_, _>>()?;
+                self.dc_first(&mut bits, scan, frame, &codes, stores, stop)
+            }
+            (0, _) => self.dc_next(&mut bits, scan, frame, stores, stop),
+            (_, high) => {
+                let (component, _, ac) = scan.parts[0];
+                let (table, store) = (tables.ac(ac)?, &mut stores[component]);
+                if high == 0 {
+                    self.ac_first(&mut bits, scan, frame, &table, store, stop)
+                } else {
+                    self.ac_next(&mut bits, scan, frame, &table, store, stop)
                 }
             }
-            self.feed.check(&mut self.bits).map_err(Err)?;
-            match self.feed.finish(self.bits).map_err(Err)? {
-                0xd0..=0xd7 => Err(Err(Damage::Leftover)),
+        };
+        let outcome = outcome.and_then(|()| {
+            self.feed.check(&mut bits)?;
+            match self.feed.finish(bits)? {
+                0xd0..=0xd7 => Err(Ended::Damaged(Damage::Leftover)),
                 _ => Ok(()),
             }
-        };
-        run().map_err(|error| error.unwrap_or_else(|damage| self.feed.report(damage, self.bits)))
+        });
+        outcome.map_err(|ended| match ended {
+            Ended::Stopped(error) => error,
+            Ended::Damaged(damage) => self.feed.report(damage, bits),
+        })
+    }
+
+    /// To be asked before every MCU: sees to its data, and whether a restart marker was passed.
+    #[inline(always)]
+    fn begin(&mut self, bits: &mut Bits) -> Result<bool, Damage> {
+        let is_restart = self.restarts.is_due();
+        if is_restart {
+            self.restarts.pass(&mut self.feed, bits)?;
+        }
+        self.feed.check(bits)?;
+        Ok(is_restart)
     }
 
     fn dc_first(
         &mut self,
+        bits: &mut Bits,
         scan: &Scan,
-        table: &Table,
-        store: &mut Store,
-        at: usize,
-        prediction: &mut i32,
-    ) -> Result<(), Damage> {
-        let difference = read_dc(&mut self.bits, &self.feed.held, &table.codes, table.values())?;
-        *prediction = prediction.wrapping_add(difference);
-        store.values[at * store.kept] = prediction.wrapping_shl(scan.low.into()) as i16;
+        frame: &Frame,
+        codes: &[Rc<Table>],
+        stores: &mut [Store],
+        stop: &dyn Stop,
+    ) -> Result<(), Ended> {
+        let mut predictions = [0i32; 3];
+        let (wide, high) = scan.mcus(frame);
+        for row in 0..high {
+            check(stop).map_err(Ended::Stopped)?;
+            for column in 0..wide {
+                if self.begin(bits)? {
+                    predictions = [0; 3];
+                }
+                for ((part, table), prediction) in scan.parts.iter().zip(codes).zip(&mut predictions) {
+                    let store = &mut stores[part.0];
+                    let values = table.values();
+                    for at in store.blocks(scan.blocks(frame, part.0), column, row) {
+                        let difference = read_dc(bits, &self.feed.held, &table.codes, values)?;
+                        *prediction = prediction.wrapping_add(difference);
+                        store.values[at * store.kept] = prediction.wrapping_shl(scan.low.into()) as i16;
+                    }
+                }
+            }
+        }
         Ok(())
     }
 
-    fn dc_next(&mut self, scan: &Scan, store: &mut Store, at: usize) {
-        self.bits.refill(&self.feed.held);
-        store.values[at * store.kept] |= (self.bits.take(1) as i16) << scan.low;
-    }
-
-    fn ac_first(&mut self, scan: &Scan, table: &Table, store: &mut Store, at: usize) -> Result<(), Damage> {
-        if self.run > 0 {
-            self.run -= 1;
-            return Ok(());
-        }
-        let mut bits = self.bits;
-        let outcome = self.ac_first_by(&mut bits, scan, table, store, at);
-        self.bits = bits;
-        outcome
-    }
-
-    #[inline(always)]
-    fn ac_first_by(
+    fn dc_next(
         &mut self,
         bits: &mut Bits,
         scan: &Scan,
-        table: &Table,
-        store: &mut Store,
-        at: usize,
-    ) -> Result<(), Damage> {
-        let (held, values) = (&*self.feed.held, table.values());
-        let mut nonzero = store.nonzero[at];
-        let mut next = scan.first;
-        while next <= scan.last {
-            let (run, value, ends) = next_symbol(bits, held, table, values)?;
-            if ends {
-                self.run = (1 << run) - 1 + bits.take(run);
-                break;
-            }
-            next += run as usize;
-            if next > scan.last {
-                return Err(Damage::PastBlock);
-            }
-            if value != 0 {
-                nonzero |= 1 << next;
-                if next < store.kept {
-                    store.values[at * store.kept + next] = value.wrapping_shl(scan.low.into()) as i16;
+        frame: &Frame,
+        stores: &mut [Store],
+        stop: &dyn Stop,
+    ) -> Result<(), Ended> {
+        let (wide, high) = scan.mcus(frame);
+        for row in 0..high {
+            check(stop).map_err(Ended::Stopped)?;
+            for column in 0..wide {
+                self.begin(bits)?;
+                for part in &scan.parts {
+                    let store = &mut stores[part.0];
+                    for at in store.blocks(scan.blocks(frame, part.0), column, row) {
+                        bits.refill(&self.feed.held);
+                        store.values[at * store.kept] |= (bits.take(1) as i16) << scan.low;
+                    }
                 }
             }
-            next += 1;
         }
-        store.nonzero[at] = nonzero;
         Ok(())
     }
 
-    fn ac_next(&mut self, scan: &Scan, table: &Table, store: &mut Store, at: usize) -> Result<(), Damage> {
-        let mut bits = self.bits;
-        let outcome = self.ac_next_by(&mut bits, scan, table, store, at);
-        self.bits = bits;
-        outcome
-    }
-
-    #[inline(always)]
-    fn ac_next_by(
+    fn ac_first(
         &mut self,
         bits: &mut Bits,
         scan: &Scan,
+        frame: &Frame,
         table: &Table,
         store: &mut Store,
-        at: usize,
-    ) -> Result<(), Damage> {
-        let (held, table_values) = (&*self.feed.held, table.values());
-        let kept = store.kept;
-        let values = &mut store.values[at * kept..][..kept];
-        let own = band(scan.first, scan.last);
-        let mut nonzero = store.nonzero[at];
-        let mut next = scan.first;
-        while self.run == 0 && next <= scan.last {
-            let (run, value, ends) = next_symbol(bits, held, table, table_values)?;
-            if ends {
-                self.run = (1 << run) + bits.take(run);
-                break;
-            }
-            if value.abs() > 1 {
-                return Err(Damage::BadCorrection);
-            }
-            let value = (value as i16) << scan.low;
-            // The place is behind `run` zeros; what is not zero on the way there is corrected first.
-            let zeros = without_lowest(!nonzero & own & u64::MAX << next, run);
-            if zeros == 0 {
-                return Err(Damage::PastBlock);
-            }
-            let place = zeros.trailing_zeros() as usize;
-            correct(bits, held, values, nonzero & own & band(next, place), scan.low);
-            if value != 0 {
-                nonzero |= 1 << place;
-                if let Some(kept) = values.get_mut(place) {
-                    *kept = value;
+        stop: &dyn Stop,
+    ) -> Result<(), Ended> {
+        let (wide, high) = scan.mcus(frame);
+        let by = table.values();
+        // Blocks still to come in which nothing begins.
+        let mut idle = 0;
+        for row in 0..high {
+            check(stop).map_err(Ended::Stopped)?;
+            for at in row * store.wide..row * store.wide + wide {
+                if self.begin(bits)? {
+                    idle = 0;
+                }
+                if idle > 0 {
+                    idle -= 1;
+                    continue;
+                }
+                let values = &mut store.values[at * store.kept..][..store.kept];
+                let nonzero = &mut store.nonzero[at];
+                let mut next = scan.first;
+                while next <= scan.last {
+                    let (run, value, ends) = next_symbol(bits, &self.feed.held, table, by)?;
+                    if ends {
+                        idle = (1 << run) - 1 + bits.take(run);
+                        break;
+                    }
+                    next += run as usize;
+                    if next > scan.last {
+                        return Err(Damage::PastBlock.into());
+                    }
+                    *nonzero |= u64::from(value != 0) << next;
+                    if let Some(kept) = values.get_mut(next) {
+                        *kept = value.wrapping_shl(scan.low.into()) as i16;
+                    }
+                    next += 1;
                 }
             }
-            next = place + 1;
         }
-        if self.run > 0 {
-            self.run -= 1;
-            if next <= scan.last {
-                bits.refill(held);
-                correct(bits, held, values, nonzero & band(next, scan.last), scan.low);
+        Ok(())
+    }
+
+    fn ac_next(
+        &mut self,
+        bits: &mut Bits,
+        scan: &Scan,
+        frame: &Frame,
+        table: &Table,
+        store: &mut Store,
+        stop: &dyn Stop,
+    ) -> Result<(), Ended> {
+        let (wide, high) = scan.mcus(frame);
+        let (by, own) = (table.values(), band(scan.first, scan.last));
+        let mut idle = 0;
+        for row in 0..high {
+            check(stop).map_err(Ended::Stopped)?;
+            for at in row * store.wide..row * store.wide + wide {
+                if self.begin(bits)? {
+                    idle = 0;
+                }
+                let held = &*self.feed.held;
+                let values = &mut store.values[at * store.kept..][..store.kept];
+                let mut nonzero = store.nonzero[at];
+                // What of the band is still to be passed.
+                let mut ahead = own;
+                while idle == 0 && ahead != 0 {
+                    let (run, value, ends) = next_symbol(bits, held, table, by)?;
+                    if ends {
+                        idle = (1 << run) + bits.take(run);
+                        break;
+                    }
+                    if value.abs() > 1 {
+                        return Err(Damage::BadCorrection.into());
+                    }
+                    // The place is behind `run` zeros; what is not zero on the way there is corrected first.
+                    let zeros = without_lowest(!nonzero & ahead, run);
+                    if zeros == 0 {
+                        return Err(Damage::PastBlock.into());
+                    }
+                    let place = zeros.trailing_zeros();
+                    let behind = u64::MAX << place << 1;
+                    correct(bits, held, values, nonzero & ahead & !behind, scan.low);
+                    nonzero |= u64::from(value != 0) << place;
+                    if let Some(kept) = values.get_mut(place as usize) {
+                        *kept = (value as i16) << scan.low;
+                    }
+                    ahead &= behind;
+                }
+                if idle > 0 {
+                    idle -= 1;
+                    if nonzero & ahead != 0 {
+                        bits.refill(held);
+                        correct(bits, held, values, nonzero & ahead, scan.low);
+                    }
+                }
+                store.nonzero[at] = nonzero;
             }
         }
-        store.nonzero[at] = nonzero;
         Ok(())
     }
 }

@@ -70,19 +70,25 @@ impl Probe {
 /// [`Error::TooManyBytes`] and the other limits; [`Error::NotAnImage`]; [`Error::NotAllowed`] for SVG, which has no pixels to
 /// probe; [`Error::Broken`] and [`Error::Truncated`] where the structure is already damaged.
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, Error> {
+    open(bytes, limits).map(|(probe, _)| probe)
+}
+
+/// The same, with what else is known of a JPEG by then.
+pub(crate) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Probe, Option<jpeg::Header<'a>>), Error> {
     let (asked, max) = (bytes.len() as u64, limits.source_bytes_max);
     if asked > max {
         return Err(Error::TooManyBytes { asked, max });
     }
-    match sniff(bytes).ok_or(Error::NotAnImage)? {
-        Source::Jpeg => jpeg::probe(bytes, limits),
-        Source::Png => png::probe(bytes, limits),
-        Source::Webp => webp::probe(bytes, limits),
-        Source::Gif => gif::probe(bytes, limits),
+    let probe = match sniff(bytes).ok_or(Error::NotAnImage)? {
+        Source::Jpeg => return jpeg::probe(bytes, limits).map(|(probe, header)| (probe, Some(header))),
+        Source::Png => png::probe(bytes, limits)?,
+        Source::Webp => webp::probe(bytes, limits)?,
+        Source::Gif => gif::probe(bytes, limits)?,
         Source::Avif => {
             let header = avif::header(bytes, limits)?;
-            Probe::still(Source::Avif, header.width, header.height, header.orientation, header.alpha, limits)
+            Probe::still(Source::Avif, header.width, header.height, header.orientation, header.alpha, limits)?
         }
-        Source::Svg => Err(Error::NotAllowed(Source::Svg)),
-    }
+        Source::Svg => return Err(Error::NotAllowed(Source::Svg)),
+    };
+    Ok((probe, None))
 }

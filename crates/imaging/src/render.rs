@@ -40,10 +40,13 @@ const INFO_SIDE_MAX: u32 = 128;
 /// Any [`Error`]; never a panic that is not a bug, and never a partial picture.
 pub fn render(bytes: &[u8], variant: &Variant, settings: &Settings, stop: &dyn Stop) -> Result<Rendered, Error> {
     check(stop)?;
-    let probe = probe(bytes, &settings.limits)?;
+    let (probe, header) = probe::open(bytes, &settings.limits)?;
     let output = Output::of(variant.format(), probe.format, probe.frames);
     let shape = Shape::of(&probe, variant);
-    if let Some(rendered) = direct::render(bytes, &probe, &shape, variant, output, settings, stop)? {
+    let picture = header.and_then(|header| jpeg::Picture::of(bytes, header));
+    if let Some(picture) = picture
+        && let Some(rendered) = direct::render(&picture, &shape, variant, output, settings, stop)?
+    {
         return Ok(rendered);
     }
     let scaling = settings.scaling;

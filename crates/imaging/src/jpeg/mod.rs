@@ -20,7 +20,7 @@ pub(crate) use planes::{Layout, Picture, Wanted, enough, to_pixels};
 
 use afterimage_variant::Window;
 
-use self::header::Header;
+pub(crate) use self::header::Header;
 use crate::colour;
 use crate::copyright::Copyright;
 use crate::pixels::{Channels, Frames, Pixels};
@@ -52,29 +52,28 @@ enum Samples {
     },
 }
 
-pub(crate) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, Error> {
+/// What the headers say, and the headers, so that a render need not walk the file twice.
+pub(crate) fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Probe, Header<'a>), Error> {
     let header = header::read(bytes, limits)?;
     let mut probe = Probe::still(Source::Jpeg, header.width, header.height, header.facts.orientation, false, limits)?;
     // Ink is converted where it is decoded: both pictures are there at once.
     probe.channels = if header.components == 4 { 7 } else { header.components };
     probe.progressive = header.progressive;
-    probe.scales = if scaled::Frame::of(&header, [8; 3]).is_some() { &[1, 2, 3, 4, 5, 6, 7, 8] } else { codec::SCALES };
-    Ok(probe)
+    probe.scales = if Picture::is_known(&header) { &[1, 2, 3, 4, 5, 6, 7, 8] } else { codec::SCALES };
+    Ok((probe, header))
 }
 
 /// Decodes at `eighths`/8 of the full scale, one of the scales that probing names.
 pub(crate) fn decode(bytes: &[u8], eighths: u32, limits: &Limits, stop: &dyn Stop) -> Result<Frames<'static>, Error> {
-    let picture = Picture::open(bytes, limits)?;
+    let mut header = header::read(bytes, limits)?;
     check(stop)?;
-    let (mut header, samples) = match picture {
-        Ok(picture) => {
-            let pixels = decode_whole(&picture, eighths, stop)?;
-            (picture.header, Samples::Pixels(pixels))
-        }
-        Err(header) => {
-            let samples = codec::decode(bytes, &header, eighths, stop)?;
-            (header, samples)
-        }
+    let samples = if Picture::is_known(&header) {
+        let picture = Picture { bytes, header };
+        let pixels = decode_whole(&picture, eighths, stop)?;
+        header = picture.header;
+        Samples::Pixels(pixels)
+    } else {
+        codec::decode(bytes, &header, eighths, stop)?
     };
     check(stop)?;
     let (pixels, icc) = match samples {

@@ -5,10 +5,10 @@ use afterimage_variant::Window;
 
 use super::header::Header;
 use super::scaled::{self, Frame, Sink};
+use crate::Error;
 use crate::pixels::{Channels, Pixels, buffer_bytes};
 use crate::plane::{Plane, Range, Resizer, Span};
 use crate::stop::Stop;
-use crate::{Error, Limits};
 
 /// What is wanted of a picture: a part of it, at a size.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,7 @@ pub(crate) enum Layout {
 
 /// A file that our own decoder reads, ready to be decoded once.
 pub(crate) struct Picture<'a> {
-    bytes: &'a [u8],
+    pub(super) bytes: &'a [u8],
     pub(crate) header: Header<'a>,
 }
 
@@ -50,13 +50,14 @@ pub(crate) fn enough(shrink: f64, residual_min: f64) -> u32 {
 }
 
 impl<'a> Picture<'a> {
-    /// Reads the structure of a file and checks its limits. `Err` in the inner result: the header, for another decoder.
-    pub(crate) fn open(bytes: &'a [u8], limits: &Limits) -> Result<Result<Self, Header<'a>>, Error> {
-        let header = super::header::read(bytes, limits)?;
-        Ok(match Frame::of(&header, [8; 3]) {
-            Some(_) => Ok(Self { bytes, header }),
-            None => Err(header),
-        })
+    /// Whether our own decoder reads files with such a header.
+    pub(crate) fn is_known(header: &Header<'_>) -> bool {
+        Frame::of(header, [8; 3]).is_some()
+    }
+
+    /// A file with the header that was read from it, if it is known.
+    pub(crate) fn of(bytes: &'a [u8], header: Header<'a>) -> Option<Self> {
+        Self::is_known(&header).then_some(Self { bytes, header })
     }
 
     /// Decodes what is wanted: Y, Cb, Cr, or Y alone where the picture is gray.
@@ -77,7 +78,13 @@ impl<'a> Picture<'a> {
             let source = (shape.width, shape.height);
             Resizer::new(source, across, down, wanted.size(component), wanted.range(component))
         };
-        let mut resizers = Resizers((0..frame.components.len()).map(resizer).collect());
+        let mut resizers: Vec<Resizer> = Vec::new();
+        for (component, shape) in frame.components.iter().enumerate() {
+            // The two planes of chroma are nearly always alike.
+            let is_like_last = component == 2 && frame.components[1].is_like(shape);
+            resizers.push(if is_like_last { resizers[1].clone() } else { resizer(component) });
+        }
+        let mut resizers = Resizers(resizers);
         scaled::decode(self.bytes, &self.header, &frame, stop, &mut resizers)?;
         resizers.0.into_iter().map(Resizer::finish).collect()
     }

@@ -68,10 +68,11 @@ fn load_numbers(numbers: &[i16]) -> __m256i {
 /// The sum of one filter, still spread over eight lanes.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn filter(line: &[i16], columns: &Taps, at: usize) -> __m256i {
-    let start = columns.start(at) - columns.reach.start;
-    let weights = columns.weights(at);
+fn filter(line: &[i16], start: usize, weights: &[i16]) -> __m256i {
     let samples = &line[start..start + weights.len()];
+    if weights.len() == GROUP {
+        return _mm256_madd_epi16(load_numbers(samples), load_numbers(weights));
+    }
     let mut sum = _mm256_setzero_si256();
     for (samples, weights) in samples.chunks_exact(GROUP).zip(weights.chunks_exact(GROUP)) {
         sum = _mm256_add_epi32(sum, _mm256_madd_epi16(load_numbers(samples), load_numbers(weights)));
@@ -82,10 +83,11 @@ fn filter(line: &[i16], columns: &Taps, at: usize) -> __m256i {
 #[target_feature(enable = "avx2")]
 fn across(line: &[i16], columns: &Taps, bias: i32, out: &mut [u8]) {
     let bias = _mm256_set1_epi32(bias);
-    for (group, out) in out.chunks_mut(8).enumerate() {
+    let mut filters = columns.all();
+    for out in out.chunks_mut(8) {
         let mut sums = [_mm256_setzero_si256(); 8];
-        for (at, sum) in sums.iter_mut().enumerate().take(out.len()) {
-            *sum = filter(line, columns, group * 8 + at);
+        for (sum, (start, weights)) in sums.iter_mut().zip(filters.by_ref().take(out.len())) {
+            *sum = filter(line, start, weights);
         }
         // Neighbours are added until each lane is one filter; both halves of the vectors still have to be.
         let four = |of: &[__m256i]| _mm256_hadd_epi32(_mm256_hadd_epi32(of[0], of[1]), _mm256_hadd_epi32(of[2], of[3]));

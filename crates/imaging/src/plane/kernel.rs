@@ -65,9 +65,7 @@ fn down(ring: &[u8], places: &[usize], weights: &[i16], width: usize, line: &mut
 }
 
 fn across(line: &[i16], columns: &Taps, bias: i32, out: &mut [u8]) {
-    for (at, sample) in out.iter_mut().enumerate() {
-        let start = columns.start(at) - columns.reach.start;
-        let weights = columns.weights(at);
+    for (sample, (start, weights)) in out.iter_mut().zip(columns.all()) {
         let sum = weights.iter().zip(&line[start..start + weights.len()]);
         let sum = sum.fold(bias, |sum, (weight, kept)| sum + i32::from(*weight) * i32::from(*kept));
         *sample = (sum >> ACROSS_SHIFT).clamp(0, 255) as u8;

@@ -42,7 +42,9 @@ impl Range {
     }
 }
 
-/// Resamples a plane as its rows are pushed, every one of them and top down.
+/// Resamples a plane as its rows are pushed, every one of them and top down. A copy made before the first row is cheaper than another
+/// one of the same filters.
+#[derive(Clone)]
 pub(crate) struct Resizer {
     columns: Taps,
     rows: Taps,

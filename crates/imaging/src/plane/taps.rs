@@ -19,7 +19,7 @@ pub(crate) struct Span {
 }
 
 /// The filter of every output sample of a line.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Taps {
     /// Where in the reach each filter begins, and where its samples end.
     spans: Vec<(usize, usize)>,
@@ -67,6 +67,12 @@ impl Taps {
         self.spans[at].1
     }
 
+    /// Where the filters begin in the reach, and their weights.
+    pub(super) fn all(&self) -> impl Iterator<Item = (usize, &[i16])> {
+        let starts = self.spans.iter().map(|span| span.0 - self.reach.start);
+        starts.zip(self.weights.chunks_exact(self.count))
+    }
+
     pub(super) fn weights(&self, at: usize) -> &[i16] {
         &self.weights[at * self.count..][..self.count]
     }
@@ -103,6 +109,8 @@ fn lanczos(x: f64) -> f64 {
     if x >= LOBES {
         return 0.0;
     }
-    let angle = std::f64::consts::PI * x;
-    LOBES * angle.sin() * (angle / LOBES).sin() / (angle * angle)
+    // Of the two sines one follows from the other: sin 3a = 3 sin a - 4 sin³ a.
+    let third = std::f64::consts::PI * x / LOBES;
+    let sine = third.sin();
+    sine * (3.0 - 4.0 * sine * sine) * sine / (LOBES * third * third)
 }

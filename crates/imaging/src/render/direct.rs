@@ -10,12 +10,11 @@ use crate::jpeg::{Layout, Picture, Wanted};
 use crate::pixels::{Channels, Frame, Pixels};
 use crate::plane::Plane;
 use crate::stop::{Stop, check};
-use crate::{Error, Probe, Settings, Source, colour, encode, jpeg};
+use crate::{Error, Settings, colour, encode, jpeg};
 
 /// Renders, or says that the file has to go the long way.
 pub(super) fn render(
-    bytes: &[u8],
-    probe: &Probe,
+    picture: &Picture<'_>,
     shape: &Shape,
     variant: &Variant,
     output: Output,
@@ -24,10 +23,9 @@ pub(super) fn render(
 ) -> Result<Option<Rendered>, Error> {
     let plan = within(variant.plan(size_of(shape.rect)), shape.rect);
     let is_looked_at = output == Output::Json || variant.trim().is_some() || plan.search.is_some();
-    if probe.format != Source::Jpeg || is_looked_at {
+    if is_looked_at {
         return Ok(None);
     }
-    let Ok(picture) = Picture::open(bytes, &settings.limits)? else { return Ok(None) };
     admit(&plan, 1, settings)?;
     check(stop)?;
     let (window, turning) = (shape.turning.store(plan.window, shape.stored), shape.turning);

@@ -12,16 +12,14 @@ const MCU_BYTES_MAX: usize = 10 * 64 * 31 / 8 + 16;
 /// What [`Bits`] reads from. Longer than is ever filled, so that eight bytes can be read at any place.
 pub(super) type Held = [u8; HELD + 8];
 
-/// Damage, and where the bits were then.
-pub(super) type Fault = (Damage, Bits);
-
-/// A window over the bits. Handed on by value, so that it stays in registers from block to block.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// A window over the bits. It has to stay in registers from block to block, where nearly all time is spent: what takes it by
+/// reference is always inlined, what is not takes it by value and gives it back.
+#[derive(Clone, Copy, Default)]
 pub(super) struct Bits {
     /// The next bits, the first one on top.
     window: u64,
     /// How many of them are valid.
-    valid: u32,
+    valid: u64,
     /// Where in [`Held`] the next byte comes from.
     at: usize,
 }
@@ -48,7 +46,7 @@ impl Bits {
     #[inline(always)]
     pub(super) fn skip(&mut self, count: u32) {
         self.window <<= count & 63;
-        self.valid = self.valid.wrapping_sub(count);
+        self.valid = self.valid.wrapping_sub(count.into());
     }
 
     /// The next `count` bits, 0 to 32, as a number.
@@ -92,18 +90,23 @@ impl<'a> Feed<'a> {
 
     /// To be asked before every MCU: sees to it that all of it is held.
     #[inline(always)]
-    pub(super) fn check(&mut self, bits: Bits) -> Result<Bits, Fault> {
-        if bits.at <= self.limit { Ok(bits) } else { self.look_closer(bits) }
+    pub(super) fn check(&mut self, bits: &mut Bits) -> Result<(), Damage> {
+        if bits.at <= self.limit {
+            return Ok(());
+        }
+        let (moved, outcome) = self.look_closer(*bits);
+        *bits = moved;
+        outcome
     }
 
     #[cold]
     #[inline(never)]
-    fn look_closer(&mut self, mut bits: Bits) -> Result<Bits, Fault> {
+    fn look_closer(&mut self, mut bits: Bits) -> (Bits, Result<(), Damage>) {
         if !self.ended {
             self.advance(&mut bits);
         }
         let is_past = self.ended && bits.consumed() > self.filled as isize * 8;
-        if is_past { Err((Damage::EndsEarly, bits)) } else { Ok(bits) }
+        (bits, if is_past { Err(Damage::EndsEarly) } else { Ok(()) })
     }
 
     /// Moves what is still to be read to the front and fills up behind it.
@@ -150,15 +153,15 @@ impl<'a> Feed<'a> {
 
     /// Ends a run of entropy-coded data: it must have been used up but for less than a byte of padding. Gives the marker that
     /// follows.
-    pub(super) fn finish(&mut self, mut bits: Bits) -> Result<u8, Fault> {
+    pub(super) fn finish(&mut self, mut bits: Bits) -> Result<u8, Damage> {
         if !self.ended {
             self.advance(&mut bits);
         }
         let (consumed, held) = (bits.consumed(), self.filled as isize * 8);
         match () {
-            () if self.ended && consumed > held => Err((Damage::EndsEarly, bits)),
-            () if !self.ended || held - consumed >= 8 => Err((Damage::Leftover, bits)),
-            () => self.file.get(self.next + 1).copied().ok_or((Damage::EndsEarly, bits)),
+            () if self.ended && consumed > held => Err(Damage::EndsEarly),
+            () if !self.ended || held - consumed >= 8 => Err(Damage::Leftover),
+            () => self.file.get(self.next + 1).copied().ok_or(Damage::EndsEarly),
         }
     }
 
@@ -178,7 +181,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Damage as it is reported: where, and whether it is that the data ends. What was read behind the end is anything.
-    pub(super) fn report(&self, (damage, bits): Fault) -> Error {
+    pub(super) fn report(&self, damage: Damage, bits: Bits) -> Error {
         /// The longest code and the most bits that follow one.
         const SYMBOL_BITS: isize = 31;
         let is_end = self.ended && bits.consumed() + SYMBOL_BITS > self.filled as isize * 8;
@@ -213,7 +216,7 @@ mod tests {
     fn read_all(feed: &mut Feed<'_>, bits: &mut Bits, count: usize) -> Vec<u8> {
         (0..count)
             .map(|_| {
-                *bits = feed.check(*bits).expect("enough");
+                feed.check(bits).expect("enough");
                 bits.refill(&feed.held);
                 bits.take(8) as u8
             })
@@ -233,7 +236,7 @@ mod tests {
         assert_eq!(feed.marker_at(), 12);
         bits.refill(&feed.held);
         bits.skip(1);
-        assert_eq!(feed.finish(bits), Err((Damage::EndsEarly, bits)));
+        assert_eq!(feed.finish(bits), Err(Damage::EndsEarly));
     }
 
     #[test]
@@ -259,7 +262,7 @@ mod tests {
         let (mut feed, mut bits) = (Feed::new(&[1, 2, 0xff, 0xd9], 0), Bits::default());
         bits.refill(&feed.held);
         bits.skip(8);
-        assert_eq!(feed.finish(bits), Err((Damage::Leftover, bits)));
+        assert_eq!(feed.finish(bits), Err(Damage::Leftover));
         bits.skip(1);
         assert_eq!(feed.finish(bits), Ok(0xd9));
     }

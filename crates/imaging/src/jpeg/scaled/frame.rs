@@ -85,6 +85,12 @@ impl Frame {
 }
 
 impl Component {
+    /// Whether its plane has the same samples as another's.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let shape = |of: &Self| (of.across, of.down, of.eighths, of.width, of.height);
+        shape(self) == shape(other)
+    }
+
     /// The last coefficient, in coded order, that the output can show.
     pub(super) fn last_needed(&self) -> usize {
         LAST_NEEDED[self.eighths]

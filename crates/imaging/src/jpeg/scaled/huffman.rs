@@ -2,12 +2,12 @@
 //! steps over as many coefficients as fit.
 
 use super::Damage;
-use super::bits::{Bits, Fault, Held};
+use super::bits::{Bits, Held};
 
 /// Bits looked at to take one coefficient: 32 KiB a table.
-pub(super) const VALUE_BITS: u32 = 13;
+pub(super) const VALUE_BITS: u32 = 12;
 /// Bits looked at to step over several.
-pub(super) const SKIP_BITS: u32 = 14;
+pub(super) const SKIP_BITS: u32 = 13;
 /// Bits looked at where the tables do not reach.
 const SHORT_BITS: u32 = 9;
 
@@ -94,11 +94,19 @@ impl Codes {
     /// A symbol and its coefficient, where [`Values`] does not reach: at most 31 bits, which must be valid.
     #[cold]
     #[inline(never)]
-    pub(super) fn long(&self, mut bits: Bits) -> Result<(Bits, u8, i32), Fault> {
-        let symbol = self.symbol(&mut bits).map_err(|damage| (damage, bits))?;
-        let size = u32::from(symbol & 15);
-        let value = extend(bits.take(size), size);
-        Ok((bits, symbol, value))
+    fn long_at(&self, mut bits: Bits) -> (Bits, Result<(u8, i32), Damage>) {
+        let outcome = self.symbol(&mut bits).map(|symbol| {
+            let size = u32::from(symbol & 15);
+            (symbol, extend(bits.take(size), size))
+        });
+        (bits, outcome)
+    }
+
+    #[inline(always)]
+    pub(super) fn long(&self, bits: &mut Bits) -> Result<(u8, i32), Damage> {
+        let (moved, outcome) = self.long_at(*bits);
+        *bits = moved;
+        outcome
     }
 
     /// For every head of [`VALUE_BITS`] bits that holds a whole symbol and its coefficient: the coefficient in the high half, the
@@ -183,12 +191,12 @@ pub(super) fn extend(bits: u32, size: u32) -> i32 {
 /// Steps over the rest of a block, from coefficient `next` on.
 #[inline(always)]
 pub(super) fn skip_block(
-    mut bits: Bits,
+    bits: &mut Bits,
     held: &Held,
     codes: &Codes,
     skips: &Skips,
     mut next: usize,
-) -> Result<Bits, Fault> {
+) -> Result<(), Damage> {
     const LAST_END: usize = BLOCK_ENDS as usize + 63;
     while next < 64 {
         bits.refill(held);
@@ -203,20 +211,19 @@ pub(super) fn skip_block(
             }
             if (BLOCK_ENDS as usize..=LAST_END).contains(&reached) {
                 bits.skip(u32::from(entry & 15));
-                return Ok(bits);
+                return Ok(());
             }
             // A long symbol; or the block is full before the entry's last one, which belongs to the next block.
             bits.refill(held);
-            let (rest, symbol, _) = codes.long(bits)?;
-            bits = rest;
+            let (symbol, _) = codes.long(bits)?;
             if symbol & 15 == 0 && symbol != 0xf0 {
-                return Ok(bits);
+                return Ok(());
             }
             next += usize::from(symbol >> 4) + 1;
             break;
         }
     }
-    if next == 64 { Ok(bits) } else { Err((Damage::PastBlock, bits)) }
+    if next == 64 { Ok(()) } else { Err(Damage::PastBlock) }
 }
 
 #[cfg(test)]

@@ -97,13 +97,21 @@ pub(super) fn flat(dc: i16) -> u8 {
 
 /// The two by two samples of the four lowest frequencies, whose factors are all 1.
 #[inline(always)]
-pub(super) fn two(block: &Block) -> [[u8; 2]; 2] {
+fn two(block: &Block) -> [[u8; 2]; 2] {
     let [dc, down, right, both] = [block[0], block[1], block[8], block[9]].map(i32::from);
     let sample = |sum: i32| (((sum + 4) >> 3) + 128).clamp(0, 255) as u8;
     [
         [sample(dc + down + right + both), sample(dc + down - right - both)],
         [sample(dc - down + right - both), sample(dc - down - right + both)],
     ]
+}
+
+/// The same as a [`Transform`], small enough to be inlined.
+#[inline(always)]
+pub(super) fn draw_two(block: &Block, out: &mut [u8], stride: usize) {
+    let [upper, lower] = two(block);
+    out[..2].copy_from_slice(&upper);
+    out[stride..stride + 2].copy_from_slice(&lower);
 }
 
 #[cfg(test)]

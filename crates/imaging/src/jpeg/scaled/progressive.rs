@@ -2,19 +2,17 @@
 //! that the output can show; of the others one bit each, whether it is zero yet, because later scans correct exactly those that
 //! are not. Scans that can change nothing of that are jumped over.
 
-use std::rc::Rc;
+mod pass;
 
-use super::bits::{Bits, Fault, Feed, Held};
 use super::canvas::Canvas;
 use super::frame::Frame;
-use super::huffman::{ENDS_BLOCK, VALUE_BITS};
 use super::idct::{self, Block};
-use super::sequential::{Restarts, read_dc};
-use super::tables::{Divisors, Table};
+use super::tables::Divisors;
 use super::zigzag::TRANSPOSED;
-use super::{Damage, Scan, Scans, Sink};
+use super::{Scans, Sink};
 use crate::Error;
 use crate::stop::{Stop, check};
+use pass::Pass;
 
 pub(super) fn decode(bytes: &[u8], frame: &Frame, stop: &dyn Stop, sink: &mut dyn Sink) -> Result<(), Error> {
     let needed = needed(bytes, frame)?;
@@ -32,9 +30,8 @@ pub(super) fn decode(bytes: &[u8], frame: &Frame, stop: &dyn Stop, sink: &mut dy
             scans.walk.skip_entropy();
             continue;
         }
-        let mut pass = Pass { feed: Feed::new(bytes, scan.data), bits: Bits::default(), run: 0 };
-        let restarts = Restarts::new(scans.tables.restart_interval);
-        pass.scan(&scan, frame, &scans, &mut stores, restarts, stop)?;
+        let mut pass = Pass::new(bytes, &scan, scans.tables.restart_interval);
+        pass.scan(&scan, frame, &scans.tables, &mut stores, stop)?;
         scans.walk.at = pass.feed.marker_at();
     }
     draw(frame, &stores, stop, sink)
@@ -120,223 +117,17 @@ impl Store {
         Self { wide, kept, values: vec![0; wide * high * kept], nonzero: vec![0; wide * high], divisors: None }
     }
 
+    /// The blocks of an MCU that is so many blocks across and down.
+    fn blocks(&self, (across, down): (usize, usize), column: usize, row: usize) -> impl Iterator<Item = usize> + use<> {
+        let first = row * down * self.wide + column * across;
+        let wide = self.wide;
+        (0..down).flat_map(move |y| (0..across).map(move |x| first + y * wide + x))
+    }
+
     /// Bits for the kept coefficients.
     fn kept_band(&self) -> u64 {
         band(0, self.kept - 1)
     }
-}
-
-/// One scan on its way.
-struct Pass<'a> {
-    feed: Feed<'a>,
-    bits: Bits,
-    /// Blocks still to come in which nothing begins.
-    run: u32,
-}
-
-/// What a scan does to a block.
-#[derive(Clone, Copy)]
-enum Work {
-    DcFirst,
-    DcNext,
-    AcFirst,
-    AcNext,
-}
-
-impl Pass<'_> {
-    fn scan(
-        &mut self,
-        scan: &Scan,
-        frame: &Frame,
-        scans: &Scans<'_>,
-        stores: &mut [Store],
-        mut restarts: Restarts,
-        stop: &dyn Stop,
-    ) -> Result<(), Error> {
-        let work = match (scan.first, scan.high) {
-            (0, 0) => Work::DcFirst,
-            (0, _) => Work::DcNext,
-            (_, 0) => Work::AcFirst,
-            _ => Work::AcNext,
-        };
-        let table = |part: &(usize, usize, usize)| match work {
-            Work::DcFirst => scans.tables.dc(part.1).map(Some),
-            Work::DcNext => Ok(None),
-            Work::AcFirst | Work::AcNext => scans.tables.ac(part.2).map(Some),
-        };
-        let tables: Vec<Option<Rc<Table>>> = scan.parts.iter().map(table).collect::<Result<_, _>>()?;
-        let (wide, high) = scan.mcus(frame);
-        let mut predictions = [0i32; 3];
-        let mut run = || -> Result<(), Result<Error, Fault>> {
-            for row in 0..high {
-                check(stop).map_err(Ok)?;
-                for column in 0..wide {
-                    if restarts.is_due() {
-                        self.bits = restarts.pass(&mut self.feed, self.bits).map_err(Err)?;
-                        predictions = [0; 3];
-                        self.run = 0;
-                    }
-                    self.bits = self.feed.check(self.bits).map_err(Err)?;
-                    for ((part, table), prediction) in scan.parts.iter().zip(&tables).zip(&mut predictions) {
-                        let (across, down) = scan.blocks(frame, part.0);
-                        let store = &mut stores[part.0];
-                        for block in 0..across * down {
-                            let at = (row * down + block / across) * store.wide + column * across + block % across;
-                            self.bits = match (work, table) {
-                                (Work::DcFirst, Some(table)) => self.dc_first(scan, table, store, at, prediction),
-                                (Work::AcFirst, Some(table)) => self.ac_first(scan, table, store, at),
-                                (Work::AcNext, Some(table)) => self.ac_next(scan, table, store, at),
-                                _ => Ok(self.dc_next(scan, store, at)),
-                            }
-                            .map_err(Err)?;
-                        }
-                    }
-                }
-            }
-            self.bits = self.feed.check(self.bits).map_err(Err)?;
-            match self.feed.finish(self.bits).map_err(Err)? {
-                0xd0..=0xd7 => Err(Err((Damage::Leftover, self.bits))),
-                _ => Ok(()),
-            }
-        };
-        run().map_err(|error| error.unwrap_or_else(|fault| self.feed.report(fault)))
-    }
-
-    fn dc_first(
-        &self,
-        scan: &Scan,
-        table: &Table,
-        store: &mut Store,
-        at: usize,
-        prediction: &mut i32,
-    ) -> Result<Bits, Fault> {
-        let (bits, difference) = read_dc(self.bits, &self.feed.held, &table.codes, table.values())?;
-        *prediction = prediction.wrapping_add(difference);
-        store.values[at * store.kept] = prediction.wrapping_shl(scan.low.into()) as i16;
-        Ok(bits)
-    }
-
-    fn dc_next(&self, scan: &Scan, store: &mut Store, at: usize) -> Bits {
-        let mut bits = self.bits;
-        bits.refill(&self.feed.held);
-        store.values[at * store.kept] |= (bits.take(1) as i16) << scan.low;
-        bits
-    }
-
-    fn ac_first(&mut self, scan: &Scan, table: &Table, store: &mut Store, at: usize) -> Result<Bits, Fault> {
-        let mut bits = self.bits;
-        if self.run > 0 {
-            self.run -= 1;
-            return Ok(bits);
-        }
-        let (held, values) = (&*self.feed.held, table.values());
-        let mut nonzero = store.nonzero[at];
-        let mut next = scan.first;
-        while next <= scan.last {
-            bits.refill(held);
-            let entry = values[bits.peek::<VALUE_BITS>()];
-            let (run, value, ends) = if entry & 0xff != 0 {
-                bits.skip(entry & 0xff);
-                (entry >> 8 & 15, entry as i32 >> 16, entry & ENDS_BLOCK != 0)
-            } else {
-                let (rest, symbol, value) = table.codes.long(bits)?;
-                bits = rest;
-                (u32::from(symbol >> 4), value, symbol & 15 == 0 && symbol != 0xf0)
-            };
-            if ends {
-                self.run = (1 << run) - 1 + bits.take(run);
-                break;
-            }
-            next += run as usize;
-            if next > scan.last {
-                return Err((Damage::PastBlock, bits));
-            }
-            if value != 0 {
-                nonzero |= 1 << next;
-                if next < store.kept {
-                    store.values[at * store.kept + next] = value.wrapping_shl(scan.low.into()) as i16;
-                }
-            }
-            next += 1;
-        }
-        store.nonzero[at] = nonzero;
-        Ok(bits)
-    }
-
-    fn ac_next(&mut self, scan: &Scan, table: &Table, store: &mut Store, at: usize) -> Result<Bits, Fault> {
-        let (held, mut bits) = (&*self.feed.held, self.bits);
-        let kept = store.kept;
-        let values = &mut store.values[at * kept..][..kept];
-        let own = band(scan.first, scan.last);
-        let mut nonzero = store.nonzero[at];
-        let mut next = scan.first;
-        while self.run == 0 && next <= scan.last {
-            bits.refill(held);
-            let symbol = table.codes.symbol(&mut bits).map_err(|damage| (damage, bits))?;
-            let run = u32::from(symbol >> 4);
-            let value = match symbol & 15 {
-                0 if run < 15 => {
-                    self.run = (1 << run) + bits.take(run);
-                    break;
-                }
-                0 => 0,
-                1 => (bits.take(1) as i16 * 2 - 1) << scan.low,
-                _ => return Err((Damage::BadCorrection, bits)),
-            };
-            // The place is behind `run` zeros; what is not zero on the way there is corrected first.
-            let mut zeros = !nonzero & own & u64::MAX << next;
-            for _ in 0..run {
-                zeros &= zeros.wrapping_sub(1);
-            }
-            if zeros == 0 {
-                return Err((Damage::PastBlock, bits));
-            }
-            let place = zeros.trailing_zeros() as usize;
-            bits = correct(bits, held, values, nonzero & own & band(next, place), scan.low);
-            if value != 0 {
-                nonzero |= 1 << place;
-                if let Some(kept) = values.get_mut(place) {
-                    *kept = value;
-                }
-            }
-            next = place + 1;
-        }
-        if self.run > 0 {
-            self.run -= 1;
-            if next <= scan.last {
-                bits = correct(bits, held, values, nonzero & band(next, scan.last), scan.low);
-            }
-        }
-        store.nonzero[at] = nonzero;
-        Ok(bits)
-    }
-}
-
-/// Reads a bit for each of these coefficients: whether it grows by 1 in the place of that bit. Of those that are not kept the bits
-/// are only passed.
-#[inline(always)]
-fn correct(mut bits: Bits, held: &Held, values: &mut [i16], these: u64, low: u8) -> Bits {
-    let mut kept = these & band(0, values.len() - 1);
-    let mut others = (these ^ kept).count_ones();
-    while kept != 0 {
-        bits.refill(held);
-        // As many as are surely valid.
-        for _ in 0..kept.count_ones().min(56) {
-            let value = &mut values[kept.trailing_zeros() as usize];
-            let step = (bits.take(1) as i16) << low;
-            if *value & step == 0 {
-                *value = value.wrapping_add(if *value < 0 { -step } else { step });
-            }
-            kept &= kept - 1;
-        }
-    }
-    while others > 0 {
-        bits.refill(held);
-        let some = others.min(32);
-        bits.skip(some);
-        others -= some;
-    }
-    bits
 }
 
 /// From coefficients to rows.
@@ -382,6 +173,7 @@ fn draw_row(store: &Store, divisors: &Divisors, row: usize, blocks: usize, eight
             block[usize::from(TRANSPOSED[place])] = scaled(place);
             nonzero &= nonzero - 1;
         }
-        transform(&block, strip.block(column, 0), stride);
+        let out = strip.block(column, 0);
+        if eighths == 2 { idct::draw_two(&block, out, stride) } else { transform(&block, out, stride) }
     }
 }

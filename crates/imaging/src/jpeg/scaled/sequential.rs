@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::bits::{Bits, Fault, Feed, Held};
+use super::bits::{Bits, Feed, Held};
 use super::canvas::Canvas;
 use super::frame::Frame;
 use super::huffman::{self, Codes, ENDS_BLOCK, Skips, VALUE_BITS, Values};
@@ -98,7 +98,10 @@ impl Pass<'_> {
         for row in 0..high {
             check(stop)?;
             let top = if sink.is_some() { 0 } else { row };
-            self.bits = self.row(wide, top, &mut restarts).map_err(|fault| self.feed.report(fault))?;
+            let mut bits = self.bits;
+            let outcome = self.row(&mut bits, wide, top, &mut restarts);
+            self.bits = bits;
+            outcome.map_err(|damage| self.feed.report(damage, bits))?;
             let Some(sink) = &mut sink else { continue };
             for lane in &self.lanes {
                 let rows = lane.canvas.rows(&self.frame.components[lane.component], row * lane.down * lane.eighths);
@@ -107,33 +110,27 @@ impl Pass<'_> {
                 }
             }
         }
-        let marker = self.feed.finish(self.bits).map_err(|fault| self.feed.report(fault))?;
+        let marker = self.feed.finish(self.bits).map_err(|damage| self.feed.report(damage, self.bits))?;
         if matches!(marker, 0xd0..=0xd7) { Err(Damage::Leftover.at(self.feed.marker_at())) } else { Ok(()) }
     }
 
     /// A row of MCUs into the canvases, at this row of them.
-    fn row(&mut self, wide: usize, top: usize, restarts: &mut Restarts) -> Result<Bits, Fault> {
-        let mut bits = self.bits;
+    #[inline(always)]
+    fn row(&mut self, bits: &mut Bits, wide: usize, top: usize, restarts: &mut Restarts) -> Result<(), Damage> {
         let (feed, lanes) = (&mut self.feed, &mut self.lanes);
         let tables: Vec<(Rc<Table>, Rc<Table>)> = lanes.iter().map(|lane| (lane.dc.clone(), lane.ac.clone())).collect();
         let readers: Vec<Reader<'_>> =
             tables.iter().zip(lanes.iter()).map(|((dc, ac), lane)| Reader::new(dc, ac, lane.last_needed)).collect();
         for column in 0..wide {
             if restarts.is_due() {
-                bits = restarts.pass(feed, bits)?;
+                restarts.pass(feed, bits)?;
                 lanes.iter_mut().for_each(|lane| lane.prediction = 0);
             }
-            bits = feed.check(bits)?;
+            feed.check(bits)?;
             for (lane, reader) in lanes.iter_mut().zip(&readers) {
                 for down in 0..lane.down {
                     for across in 0..lane.across {
-                        bits = lane.block(
-                            bits,
-                            &feed.held,
-                            reader,
-                            column * lane.across + across,
-                            top * lane.down + down,
-                        )?;
+                        lane.block(bits, &feed.held, reader, column * lane.across + across, top * lane.down + down)?;
                     }
                 }
             }
@@ -147,38 +144,36 @@ impl Lane {
     #[inline(always)]
     fn block(
         &mut self,
-        bits: Bits,
+        bits: &mut Bits,
         held: &Held,
         reader: &Reader<'_>,
         column: usize,
         row: usize,
-    ) -> Result<Bits, Fault> {
-        let (bits, difference) = read_dc(bits, held, reader.dc_codes, reader.dc_values)?;
+    ) -> Result<(), Damage> {
+        let difference = read_dc(bits, held, reader.dc_codes, reader.dc_values)?;
         self.prediction = self.prediction.wrapping_add(difference);
         // Only damage leads beyond 16 bits.
         let dc = self.prediction.wrapping_mul(self.divisors[0].into()) as i16;
         if self.eighths == 1 {
-            let bits = huffman::skip_block(bits, held, reader.ac, reader.skips, 1)?;
+            huffman::skip_block(bits, held, reader.ac, reader.skips, 1)?;
             self.canvas.flat(column, row, dc);
-            return Ok(bits);
+            return Ok(());
         }
         let mut block: Block = [0; 64];
         block[0] = dc;
-        let (bits, last) = reader.ac(bits, held, &self.divisors, self.last_needed, &mut block)?;
+        let last = reader.ac(bits, held, &self.divisors, self.last_needed, &mut block)?;
         if last == 0 {
             self.canvas.flat(column, row, dc);
-            return Ok(bits);
+            return Ok(());
         }
         let stride = self.canvas.stride;
         let out = self.canvas.block(column, row);
         if self.eighths == 2 {
-            let [upper, lower] = idct::two(&block);
-            out[..2].copy_from_slice(&upper);
-            out[stride..stride + 2].copy_from_slice(&lower);
+            idct::draw_two(&block, out, stride);
         } else {
             (self.transform)(&block, out, stride);
         }
-        Ok(bits)
+        Ok(())
     }
 }
 
@@ -202,12 +197,12 @@ impl<'t> Reader<'t> {
     #[inline(always)]
     fn ac(
         &self,
-        mut bits: Bits,
+        bits: &mut Bits,
         held: &Held,
         divisors: &Divisors,
         last_needed: usize,
         block: &mut Block,
-    ) -> Result<(Bits, usize), Fault> {
+    ) -> Result<usize, Damage> {
         let (mut next, mut last) = (1, 0);
         while next <= last_needed {
             bits.refill(held);
@@ -219,16 +214,15 @@ impl<'t> Reader<'t> {
                     (entry >> 8 & 15, entry as i32 >> 16, entry & ENDS_BLOCK != 0)
                 } else {
                     bits.refill(held);
-                    let (rest, symbol, value) = self.ac.long(bits)?;
-                    bits = rest;
+                    let (symbol, value) = self.ac.long(bits)?;
                     (u32::from(symbol >> 4), value, symbol & 15 == 0 && symbol != 0xf0)
                 };
                 if ends {
-                    return Ok((bits, last));
+                    return Ok(last);
                 }
                 next += run as usize;
                 if next > 63 {
-                    return Err((Damage::PastBlock, bits));
+                    return Err(Damage::PastBlock);
                 }
                 block[usize::from(TRANSPOSED[next]) & 63] = value.wrapping_mul(divisors[next].into()) as i16;
                 last = next;
@@ -241,21 +235,21 @@ impl<'t> Reader<'t> {
                 }
             }
         }
-        Ok((huffman::skip_block(bits, held, self.ac, self.skips, next)?, last))
+        huffman::skip_block(bits, held, self.ac, self.skips, next)?;
+        Ok(last)
     }
 }
 
 /// A DC difference.
 #[inline(always)]
-pub(super) fn read_dc(mut bits: Bits, held: &Held, codes: &Codes, values: &Values) -> Result<(Bits, i32), Fault> {
+pub(super) fn read_dc(bits: &mut Bits, held: &Held, codes: &Codes, values: &Values) -> Result<i32, Damage> {
     bits.refill(held);
     let entry = values[bits.peek::<VALUE_BITS>()];
     if entry & 0xff != 0 {
         bits.skip(entry & 0xff);
-        return Ok((bits, entry as i32 >> 16));
+        return Ok(entry as i32 >> 16);
     }
-    let (bits, _, value) = codes.long(bits)?;
-    Ok((bits, value))
+    codes.long(bits).map(|(_, value)| value)
 }
 
 /// Counts MCUs to the next restart marker.
@@ -283,12 +277,13 @@ impl Restarts {
     }
 
     /// Passes the marker.
-    #[cold]
-    pub(super) fn pass(&mut self, feed: &mut Feed<'_>, bits: Bits) -> Result<Bits, Fault> {
-        if feed.finish(bits)? != 0xd0 | self.next {
-            return Err((Damage::NoRestart, bits));
+    #[inline(always)]
+    pub(super) fn pass(&mut self, feed: &mut Feed<'_>, bits: &mut Bits) -> Result<(), Damage> {
+        if feed.finish(*bits)? != 0xd0 | self.next {
+            return Err(Damage::NoRestart);
         }
         self.next = (self.next + 1) & 7;
-        Ok(feed.restart())
+        *bits = feed.restart();
+        Ok(())
     }
 }

@@ -10,7 +10,6 @@ use crate::jpeg::header;
 use crate::{Error, Limits, Never};
 
 /// Collects whole planes.
-
 struct Collecting<'a> {
     frame: &'a Frame,
     planes: Vec<Vec<u8>>,
@@ -163,36 +162,5 @@ proptest! {
         let all = Making::all(width, height);
         let making = Making { quality, seed, ..all[which % all.len()] };
         check(&turbo::encode(&making), &format!("{making:?}"));
-    }
-}
-
-#[test]
-#[ignore = "a stopwatch"]
-fn stopwatch() {
-    for file in std::env::var("PICTURES").expect("PICTURES").split(',') {
-        let bytes = std::fs::read(file).expect(file);
-        let header = header::read(&bytes, &Limits::default()).expect("header");
-        for eighths in 1..=8 {
-            let frame = Frame::of(&header, [eighths; 3]).expect("known");
-            struct Nothing(u64);
-            impl Sink for Nothing {
-                fn rows(&mut self, _: usize, rows: &[u8], _: usize) -> Result<(), Error> {
-                    self.0 += u64::from(rows[0]);
-                    Ok(())
-                }
-            }
-            let time = |f: &mut dyn FnMut()| {
-                (0..7)
-                    .map(|_| {
-                        let start = std::time::Instant::now();
-                        f();
-                        start.elapsed().as_secs_f64() * 1000.0
-                    })
-                    .fold(f64::MAX, f64::min)
-            };
-            let own = time(&mut || decode(&bytes, &header, &frame, &Never, &mut Nothing(0)).expect("decodes"));
-            let other = time(&mut || drop(turbo::planes(&bytes, eighths)));
-            println!("{file} {eighths}/8: ours {own:.2} ms, turbo {other:.2} ms");
-        }
     }
 }

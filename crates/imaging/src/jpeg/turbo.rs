@@ -127,17 +127,30 @@ pub(super) fn encode(pixels: &Pixels, quality: u8, progressive: bool) -> Result<
 pub(super) fn encode_planes(planes: &[Plane], quality: u8, progressive: bool) -> Result<Vec<u8>, Error> {
     let (width, height) = (planes[0].width, planes[0].height);
     let sampling = if planes.len() == 1 { raw::TJSAMP_TJSAMP_GRAY } else { raw::TJSAMP_TJSAMP_420 };
-    let halves = (width.div_ceil(2), height.div_ceil(2));
-    let sizes = [(width, height), halves, halves];
-    let fit =
-        |(plane, (width, height)): (&Plane, (usize, usize))| plane.width == width && plane.data.len() == width * height;
-    if !matches!(planes.len(), 1 | 3) || !planes.iter().zip(sizes).all(fit) {
+    // Beside chroma the library reads luma up to whole pairs of columns and rows.
+    let luma;
+    let planes: Vec<&Plane> = match planes {
+        [odd, blue, red] if width % 2 + height % 2 > 0 => {
+            luma = padded(odd, width.next_multiple_of(2), height.next_multiple_of(2));
+            vec![&luma, blue, red]
+        }
+        planes => planes.iter().collect(),
+    };
+    let is_read_whole = |(component, plane): (i32, &&Plane)| {
+        // SAFETY: plain arithmetic.
+        let read_wide = unsafe { raw::tj3YUVPlaneWidth(component, width as _, sampling) };
+        // SAFETY: plain arithmetic.
+        let read_high = unsafe { raw::tj3YUVPlaneHeight(component, height as _, sampling) };
+        let (wide, high) = (plane.width, plane.height);
+        (read_wide, read_high) == (wide as i32, high as i32) && plane.data.len() == wide * high
+    };
+    if !matches!(planes.len(), 1 | 3) || !(0..).zip(&planes).all(is_read_whole) {
         return Err(Error::encode("planes of the wrong sizes"));
     }
     let pointers: Vec<*const u8> = planes.iter().map(|plane| plane.data.as_ptr()).collect();
     let strides: Vec<i32> = planes.iter().map(|plane| plane.width as i32).collect();
     compress(sampling, quality, progressive, |handle, buffer, bytes| {
-        // SAFETY: the library reads planes of the sizes checked above: one for gray, else three, by its own rule of rounding up.
+        // SAFETY: the library reads planes of just these sizes, which were asked of it above: one for gray, else three.
         unsafe {
             raw::tj3CompressFromYUVPlanes8(
                 handle,
@@ -150,6 +163,17 @@ pub(super) fn encode_planes(planes: &[Plane], quality: u8, progressive: bool) ->
             )
         }
     })
+}
+
+/// A plane with its last column and row repeated up to a size.
+fn padded(plane: &Plane, width: usize, height: usize) -> Plane {
+    let mut data = Vec::with_capacity(width * height);
+    for y in 0..height {
+        let row = &plane.data[y.min(plane.height - 1) * plane.width..][..plane.width];
+        data.extend_from_slice(row);
+        data.extend(std::iter::repeat_n(row[plane.width - 1], width - plane.width));
+    }
+    Plane { width, height, data }
 }
 
 /// Compresses by `run`, which is given a buffer that the library allocates.
@@ -176,4 +200,33 @@ fn compress(
     // SAFETY: the library allocated it, or it is null.
     unsafe { raw::tj3Free(buffer.cast()) };
     jpeg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the library reads beyond the picture must be ours: padded by hand, a plane gives the same file.
+    #[test]
+    fn odd_planes_are_read_no_further_than_they_are() {
+        for (width, height) in [(1, 1), (17, 9), (16, 9), (17, 8), (33, 31)] {
+            let plane = |width: usize, height: usize| {
+                let data = (0..width * height).map(|at| (at * 7 % 200) as u8).collect();
+                Plane { width, height, data }
+            };
+            let (luma, chroma) = (plane(width, height), plane(width.div_ceil(2), height.div_ceil(2)));
+            let planes = [luma, chroma.clone(), chroma];
+            let file = encode_planes(&planes, 80, false).expect("encodes");
+            for _ in 0..20 {
+                // Whatever lies on the heap by then.
+                let litter: Vec<Vec<u8>> = (1..40usize).map(|bytes| vec![bytes as u8 * 5; bytes * 13]).collect();
+                drop(litter);
+                let again = encode_planes(&planes.clone(), 80, false).expect("encodes");
+                assert_eq!(again, file, "{width}x{height}");
+            }
+            assert!(encode_planes(&planes[..2], 80, false).is_err());
+            let swapped = [planes[1].clone(), planes[0].clone(), planes[2].clone()];
+            assert!(width < 2 || encode_planes(&swapped, 80, false).is_err());
+        }
+    }
 }

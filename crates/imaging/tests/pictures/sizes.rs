@@ -91,9 +91,11 @@ fn short_cuts_show_the_same_picture() {
 /// lose no more to that than to 4:2:0 itself, whichever way the picture is turned.
 #[test]
 fn planes_show_the_same_picture_as_pixels() {
+    // Without libjpeg-turbo a JPEG is not encoded from planes.
+    let formats: &[&str] = if cfg!(feature = "native") { &["jpg", "webp"] } else { &["webp"] };
     for name in ["flower.jpg", "landscape.jpg", "flower-gray.jpg"] {
         let bytes = sample(name);
-        for format in ["jpg", "webp"] {
+        for format in formats {
             let lost = |query: &str| {
                 let exact = pixels(&rendered(&bytes, &format!("{query}&fm=png")).expect("renders").bytes);
                 let coded = pixels(&rendered(&bytes, &format!("{query}&q=100&fm={format}")).expect("renders").bytes);

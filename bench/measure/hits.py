@@ -145,7 +145,7 @@ def measure(report, quick):
         f"Hits from memory: wrk -t1 -c{CONNECTIONS} -d{seconds}s on one core, the server on another "
         f"(min / median / max of {rounds} rounds)",
         ["body", "server", "requests/s", "p50 ms", "p99 ms", "CPU us a request", "afterimage : it"], rows,
-        ["afterimage answers `/flower.jpg?w=…&fm=jpg&q=80`: the URL is parsed, policy and every fence asked, each time. "
+        ["afterimage answers `/flower.jpg?w=400&fm=jpg&q=80`: the URL is parsed, policy and every fence asked, each time. "
          "nginx serves the same bytes from proxy_cache on tmpfs, with `tcp_nopush` off and on."])
 
 

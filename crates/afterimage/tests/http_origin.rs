@@ -160,7 +160,7 @@ fn what_may_not_be_stored_is_not() {
             let found = server.get("/a.jpg?w=400");
             assert_eq!((found.status, found.header("cache-control")), (200, "no-store"), "{:?}", found.headers);
             assert_eq!(found.header("cdn-cache-control"), "");
-            assert_eq!(found.header("cache-status"), "afterimage; fwd=miss; detail=rendered");
+            assert_eq!(found.header("cache-status"), "afterimage; fwd=uri-miss; detail=rendered");
         }
         assert!(server.derivatives().is_empty(), "{control}");
     }

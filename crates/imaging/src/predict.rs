@@ -18,14 +18,20 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant) -> u64 {
         8
     };
     let scaled = (pixels * eighths * eighths).div_ceil(64);
+    let plan = variant.plan(probe.upright);
+    let output = Output::of(variant.format(), probe.format, probe.frames);
+    // Our own JPEG decoder, which knows every scale, hands rows to the resampler unless the picture has to be looked at first.
+    let is_looked_at = output == Output::Json || variant.trim().is_some() || plan.search.is_some();
+    let streams = probe.format == Source::Jpeg && probe.scales.len() == 8 && !is_looked_at;
+    let frame = if streams { 0 } else { scaled * channels * 2 };
     let decoding = match probe.format {
         // Coefficients of a progressive picture stay until the last scan: all, or those that the scale can show.
         Source::Jpeg if probe.progressive => {
             let block_bytes = jpeg::coefficient_bytes(eighths as u32, probe.scales);
-            (pixels + u64::from(probe.width + probe.height) * 32) * channels / 64 * block_bytes + scaled * channels * 2
+            (pixels + u64::from(probe.width + probe.height) * 32) * channels / 64 * block_bytes + frame
         }
         // Planes and pixels, where a picture has to be looked at before it is scaled.
-        Source::Jpeg => scaled * channels * 2 + u64::from(probe.width) * 64,
+        Source::Jpeg => frame + u64::from(probe.width) * 64,
         Source::Png => pixels * channels + u64::from(probe.width) * 16,
         // The planes of the bitstream beside the pixels; for an animation also its canvas and the frame shown.
         Source::Webp if probe.frames > 1 => pixels * 16,
@@ -37,11 +43,12 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant) -> u64 {
     };
     // Alpha is multiplied into a copy before scaling.
     let premultiplied = if probe.channels == 4 { scaled * 4 } else { 0 };
-    let plan = variant.plan(probe.upright);
     let canvas = u64::from(plan.canvas.width) * u64::from(plan.canvas.height);
-    // The resampler's first pass keeps one side of the source.
-    let passes = u64::from(plan.picture.width) * u64::from(probe.upright.height) * eighths / 8 * channels;
-    let output = Output::of(variant.format(), probe.format, probe.frames);
+    // The resampler's first pass keeps one side of the source; where rows stream, some dozens of them.
+    let passes = match streams {
+        true => u64::from(probe.width.max(plan.picture.width)) * 32 * channels,
+        false => u64::from(plan.picture.width) * u64::from(probe.upright.height) * eighths / 8 * channels,
+    };
     let effects = if variant.blur().is_some() || variant.sharpen().is_some() { 32 } else { 0 };
     let encoding = match output {
         Output::Jpeg { progressive: false } => 4,

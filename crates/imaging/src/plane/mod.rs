@@ -235,6 +235,18 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_right_on_a_sample_drops_nothing_that_the_next_one_needs() {
+        let source = noise(1, 16, 95_252_729_195_399);
+        let (one, down) =
+            (Span { start: 0.0, length: 1.0 }, Span { start: 8.441_733_661_624_74, length: 5.467_979_690_093_709 });
+        let got = resize(&source, one, down, (1, 47), Range::Full);
+        let exact = exact(&source, one, down, (1, 47), Range::Full);
+        for (at, (got, exact)) in got.data.iter().zip(&exact).enumerate() {
+            assert!((f64::from(*got) - exact).abs() <= 1.0, "{at}: {got} {exact}");
+        }
+    }
+
+    #[test]
     fn an_even_plane_stays_even() {
         for value in [0, 1, 127, 128, 254, 255] {
             let source = Plane { width: 50, height: 31, data: vec![value; 50 * 31] };

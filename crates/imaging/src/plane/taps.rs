@@ -39,12 +39,13 @@ impl Taps {
         // Enlarging, the filter is as wide as it is between samples; never narrower.
         let spread = step.max(1.0);
         let total = (gain * f64::from(ONE)).round() as i32;
-        let filters: Vec<(usize, Vec<i16>)> = (0..outputs)
+        let mut filters: Vec<(usize, Vec<i16>)> = (0..outputs)
             .map(|at| {
                 let centre = span.start + (at as f64 + 0.5) * step;
                 filter(samples, centre, spread, total)
             })
             .collect();
+        keep_order(&mut filters);
         let most = filters.iter().map(|(_, weights)| weights.len()).max().unwrap_or(1);
         let first = filters.iter().map(|(start, _)| *start).min().unwrap_or(0);
         let end = filters.iter().map(|(start, weights)| start + weights.len()).max().unwrap_or(1);
@@ -99,6 +100,24 @@ fn filter(samples: usize, centre: f64, spread: f64, total: i32) -> (usize, Vec<i
     let last = whole.iter().rposition(|weight| *weight != 0).unwrap_or(0);
     let hold = |weight: &i32| (*weight).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
     (start + first, whole[first..=last].iter().map(hold).collect())
+}
+
+/// Puts zeros around filters where it takes them for none to begin before the one before it, nor to end before it. A filter right on a
+/// sample is that sample alone, and the next one begins samples earlier: whoever keeps only what is still to come would have dropped
+/// them.
+fn keep_order(filters: &mut [(usize, Vec<i16>)]) {
+    let mut next = usize::MAX;
+    for (start, weights) in filters.iter_mut().rev() {
+        let early = start.saturating_sub(next);
+        weights.splice(..0, std::iter::repeat_n(0, early));
+        *start -= early;
+        next = *start;
+    }
+    let mut end = 0usize;
+    for (start, weights) in filters {
+        weights.resize(weights.len().max(end.saturating_sub(*start)), 0);
+        end = *start + weights.len();
+    }
 }
 
 fn lanczos(x: f64) -> f64 {

@@ -11,9 +11,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+use crate::connection::{Seen, Transport, Verdict, Watched};
 
 /// The bounds of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,11 @@ pub trait Answer: Clone + Send + Sync + 'static {
 
     /// Answers one request.
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// How long this body may take from now on, where that is longer than any answer may.
+    fn longer(&self, _body: &Self::Body) -> Option<Duration> {
+        None
+    }
 }
 
 /// Binds, saying which address could not be had.
@@ -55,7 +62,7 @@ pub async fn serve_tcp(listener: TcpListener, answer: impl Answer, bounds: Bound
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     prepare(&stream);
-                    server.spawn(TokioIo::new(stream), answer.clone()).await;
+                    server.spawn(stream, answer.clone()).await;
                 }
                 Err(error) => pause_after(&error).await,
             },
@@ -72,7 +79,7 @@ pub async fn serve_unix(listener: UnixListener, answer: impl Answer, bounds: Bou
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => server.spawn(TokioIo::new(stream), answer.clone()).await,
+                Ok((stream, _)) => server.spawn(stream, answer.clone()).await,
                 Err(error) => pause_after(&error).await,
             },
             () = told_to(&mut stop) => break,
@@ -103,7 +110,8 @@ async fn pause_after(error: &std::io::Error) {
 struct Server {
     builder: Arc<auto::Builder<TokioExecutor>>,
     places: Arc<Semaphore>,
-    graceful: GracefulShutdown,
+    /// Told once, when connections are to finish; closed when the last one has.
+    finish: watch::Sender<()>,
     bounds: Bounds,
 }
 
@@ -123,33 +131,53 @@ impl Server {
         Self {
             builder: Arc::new(builder),
             places: Arc::new(Semaphore::new(bounds.connections_max)),
-            graceful: GracefulShutdown::new(),
+            finish: watch::Sender::new(()),
             bounds,
         }
     }
 
-    async fn spawn<I>(&self, io: I, answer: impl Answer)
-    where
-        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-    {
+    async fn spawn(&self, stream: impl Transport, answer: impl Answer) {
         let Ok(place) = self.places.clone().acquire_owned().await else { return };
-        let timeout = self.bounds.request_timeout;
+        let Bounds { header_timeout, request_timeout, .. } = self.bounds;
+        let seen = Seen::new(header_timeout, request_timeout);
+        let io = TokioIo::new(Watched::new(stream, seen.clone()));
+        let seen_by_service = seen.clone();
         let service = service_fn(move |request| {
-            let answer = answer.clone();
-            async move {
-                let response = match tokio::time::timeout(timeout, answer.answer(request)).await {
-                    Ok(response) => response,
-                    Err(_) => too_slow(),
-                };
-                Ok::<_, Infallible>(response)
-            }
+            let (answer, seen) = (answer.clone(), seen_by_service.clone());
+            async move { Ok::<_, Infallible>(answer_in_time(&answer, request, &seen, request_timeout).await) }
         });
-        let watcher = self.graceful.watcher();
+        let mut finish = self.finish.subscribe();
         let builder = self.builder.clone();
         tokio::spawn(async move {
-            let connection = builder.serve_connection(io, service);
-            if let Err(error) = watcher.watch(connection.into_owned()).await {
-                tracing::debug!(%error, "a connection ended early");
+            let connection = builder.serve_connection(io, service).into_owned();
+            tokio::pin!(connection);
+            let look = tokio::time::sleep_until(Instant::now());
+            tokio::pin!(look);
+            let mut is_told = false;
+            loop {
+                tokio::select! {
+                    ended = connection.as_mut() => {
+                        if let Err(error) = ended {
+                            tracing::debug!(%error, "a connection ended early");
+                        }
+                        break;
+                    }
+                    _ = finish.changed(), if !is_told => {
+                        is_told = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    () = look.as_mut() => match seen.verdict() {
+                        Verdict::Wait(until) => look.as_mut().reset(until),
+                        Verdict::Finish(until) => {
+                            connection.as_mut().graceful_shutdown();
+                            look.as_mut().reset(until);
+                        }
+                        Verdict::Drop(why) => {
+                            tracing::debug!(why, "a connection was cut");
+                            break;
+                        }
+                    },
+                }
             }
             drop(place);
         });
@@ -158,10 +186,47 @@ impl Server {
     /// hyper ends idle connections at once and lets the others finish their request; an HTTP/2 peer that never finishes
     /// its preface would hold this for ever, hence the deadline.
     async fn drain(self, timeout: Duration) {
-        if tokio::time::timeout(timeout, self.graceful.shutdown()).await.is_err() {
+        let _ = self.finish.send(());
+        if tokio::time::timeout(timeout, self.finish.closed()).await.is_err() {
             tracing::warn!("some requests were still under way at the end of the drain");
         }
     }
+}
+
+async fn answer_in_time<A: Answer>(
+    answer: &A,
+    request: Request<Incoming>,
+    seen: &Arc<Seen>,
+    timeout: Duration,
+) -> Response<A::Body> {
+    let _waiting = seen.asked(request.version());
+    let mut response = if has_one_host(&request) {
+        match tokio::time::timeout(timeout, answer.answer(request)).await {
+            Ok(response) => response,
+            Err(_) => too_slow(),
+        }
+    } else {
+        no_host()
+    };
+    if let Some(longer) = answer.longer(response.body()) {
+        seen.until(longer);
+    }
+    if seen.is_last() {
+        response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// RFC 9112 3.2: without exactly one Host, whom a request is for is a matter of opinion.
+fn has_one_host(request: &Request<Incoming>) -> bool {
+    request.version() != http::Version::HTTP_11 || request.headers().get_all(http::header::HOST).iter().count() == 1
+}
+
+fn no_host<B: From<Bytes>>() -> Response<B> {
+    let mut response = Response::new(B::from(Bytes::from_static(b"A request has exactly one Host header.\n")));
+    *response.status_mut() = http::StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+    response
 }
 
 fn too_slow<B: From<Bytes>>() -> Response<B> {

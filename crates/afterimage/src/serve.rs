@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use afterimage_control::{Guard, router};
 use afterimage_edge::{Door, Edge, Reply};
@@ -35,6 +36,8 @@ use crate::local::check_overlap;
 struct Pictures {
     edge: Arc<Edge>,
     door: Door,
+    /// How long what is passed from an origin may take.
+    pass_timeout: Duration,
 }
 
 impl Answer for Pictures {
@@ -42,6 +45,10 @@ impl Answer for Pictures {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
         self.edge.answer(self.door, request.map(Passed::wrap)).await
+    }
+
+    fn longer(&self, body: &Reply) -> Option<Duration> {
+        (!body.is_whole()).then_some(self.pass_timeout)
     }
 }
 
@@ -88,7 +95,7 @@ pub fn serve(common: &Common, options: &Serve) -> Result<(), Exit> {
     }
     let runtime = builder.enable_all().build().map_err(|error| Exit::Failed(error.to_string()))?;
     let served = runtime.block_on(run(common, options, settings, &directory, &locations));
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_timeout(Duration::from_secs(1));
     served
 }
 
@@ -133,7 +140,7 @@ async fn run(
     let purging = tokio::spawn(wired.purger.clone().run(async move {
         let _ = ended.wait_for(|stop| *stop).await;
     }));
-    let answer = Pictures { edge: wired.edge.clone(), door };
+    let answer = Pictures { edge: wired.edge.clone(), door, pass_timeout: settings.pass.total_timeout };
     let serving = [
         tokio::spawn(listen::serve_tcp(pictures, answer, bounds, stopped.clone())),
         tokio::spawn(listen::serve_tcp(admin, Operator(guarded), bounds, stopped.clone())),

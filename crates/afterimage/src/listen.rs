@@ -1,7 +1,7 @@
 //! Listeners: connections in, requests to a service, answers out. Everything has a deadline, and a drain ends.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::access_log::{AccessLog, Logged};
 use crate::connection::{Seen, Transport, Verdict, Watched};
 
 /// The bounds of a listener.
@@ -33,7 +34,11 @@ pub struct Bounds {
 /// Answers the requests of one listener.
 pub trait Answer: Clone + Send + Sync + 'static {
     /// What its answers consist of.
-    type Body: http_body::Body<Data = Bytes, Error: std::error::Error + Send + Sync> + From<Bytes> + Send + 'static;
+    type Body: http_body::Body<Data = Bytes, Error: std::error::Error + Send + Sync>
+        + From<Bytes>
+        + Send
+        + Unpin
+        + 'static;
 
     /// Answers one request.
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
@@ -55,14 +60,20 @@ pub async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, Str
 }
 
 /// Serves a TCP listener until `stop` turns true, then drains.
-pub async fn serve_tcp(listener: TcpListener, answer: impl Answer, bounds: Bounds, mut stop: watch::Receiver<bool>) {
-    let server = Server::new(bounds);
+pub async fn serve_tcp(
+    listener: TcpListener,
+    answer: impl Answer,
+    bounds: Bounds,
+    log: AccessLog,
+    mut stop: watch::Receiver<bool>,
+) {
+    let server = Server::new(bounds, log);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     prepare(&stream);
-                    server.spawn(stream, answer.clone()).await;
+                    server.spawn(stream, Some(peer.ip()), answer.clone()).await;
                 }
                 Err(error) => pause_after(&error).await,
             },
@@ -75,11 +86,11 @@ pub async fn serve_tcp(listener: TcpListener, answer: impl Answer, bounds: Bound
 
 /// Serves the command line's socket until `stop` turns true, then drains.
 pub async fn serve_unix(listener: UnixListener, answer: impl Answer, bounds: Bounds, mut stop: watch::Receiver<bool>) {
-    let server = Server::new(bounds);
+    let server = Server::new(bounds, AccessLog::off());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => server.spawn(stream, answer.clone()).await,
+                Ok((stream, _)) => server.spawn(stream, None, answer.clone()).await,
                 Err(error) => pause_after(&error).await,
             },
             () = told_to(&mut stop) => break,
@@ -113,10 +124,11 @@ struct Server {
     /// Told once, when connections are to finish; closed when the last one has.
     finish: watch::Sender<()>,
     bounds: Bounds,
+    log: AccessLog,
 }
 
 impl Server {
-    fn new(bounds: Bounds) -> Self {
+    fn new(bounds: Bounds, log: AccessLog) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(bounds.header_timeout).max_buf_size(64 << 10);
         // No `pipeline_flush`: hyper then copies every body behind its head instead of sending both where they lie. No
@@ -133,18 +145,23 @@ impl Server {
             places: Arc::new(Semaphore::new(bounds.connections_max)),
             finish: watch::Sender::new(()),
             bounds,
+            log,
         }
     }
 
-    async fn spawn(&self, stream: impl Transport, answer: impl Answer) {
+    async fn spawn(&self, stream: impl Transport, client: Option<IpAddr>, answer: impl Answer) {
         let Ok(place) = self.places.clone().acquire_owned().await else { return };
         let Bounds { header_timeout, request_timeout, .. } = self.bounds;
         let seen = Seen::new(header_timeout, request_timeout);
         let io = TokioIo::new(Watched::new(stream, seen.clone()));
-        let seen_by_service = seen.clone();
+        let (seen_by_service, log) = (seen.clone(), self.log.clone());
         let service = service_fn(move |request| {
             let (answer, seen) = (answer.clone(), seen_by_service.clone());
-            async move { Ok::<_, Infallible>(answer_in_time(&answer, request, &seen, request_timeout).await) }
+            let entry = log.begin(&request, client);
+            async move {
+                let response = answer_in_time(&answer, request, &seen, request_timeout).await;
+                Ok::<_, Infallible>(Logged::answer(response, entry))
+            }
         });
         let mut finish = self.finish.subscribe();
         let builder = self.builder.clone();

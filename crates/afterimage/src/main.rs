@@ -1,5 +1,6 @@
 //! The doors: parse what was said, call the edge or the write story, print the answer. Nothing is decided here.
 
+mod access_log;
 mod cli;
 mod client;
 mod clock;

@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch as watching;
 use tower::ServiceExt;
 
+use crate::access_log::AccessLog;
 use crate::cli::{Common, Serve};
 use crate::clock::MachineClock;
 use crate::exit::Exit;
@@ -140,10 +141,12 @@ async fn run(
     let purging = tokio::spawn(wired.purger.clone().run(async move {
         let _ = ended.wait_for(|stop| *stop).await;
     }));
+    let (access, lines) = AccessLog::start(settings.log.access, settings.log.client_address)
+        .map_err(|error| Exit::Failed(error.to_string()))?;
     let answer = Pictures { edge: wired.edge.clone(), door, pass_timeout: settings.pass.total_timeout };
     let serving = [
-        tokio::spawn(listen::serve_tcp(pictures, answer, bounds, stopped.clone())),
-        tokio::spawn(listen::serve_tcp(admin, Operator(guarded), bounds, stopped.clone())),
+        tokio::spawn(listen::serve_tcp(pictures, answer, bounds, access, stopped.clone())),
+        tokio::spawn(listen::serve_tcp(admin, Operator(guarded), bounds, AccessLog::off(), stopped.clone())),
         tokio::spawn(listen::serve_unix(socket, Operator(router(control, Guard::socket())), bounds, stopped)),
     ];
     greet(&settings, &wired, &watch.mode(), directory, pictures_at, admin_at).await;
@@ -156,6 +159,9 @@ async fn run(
         let _ = listener.await;
     }
     let _ = purging.await;
+    if let Some(lines) = lines {
+        lines.finish(Duration::from_secs(1));
+    }
     let _ = std::fs::remove_file(&locations.socket);
     Ok(())
 }

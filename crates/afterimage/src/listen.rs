@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Logged};
@@ -68,12 +68,12 @@ pub async fn serve_tcp(
     mut stop: watch::Receiver<bool>,
 ) {
     let server = Server::new(bounds, log);
-    loop {
+    while let Some(place) = server.place(&mut stop).await {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     prepare(&stream);
-                    server.spawn(stream, Some(peer.ip()), answer.clone()).await;
+                    server.spawn(place, stream, Some(peer.ip()), answer.clone());
                 }
                 Err(error) => pause_after(&error).await,
             },
@@ -87,10 +87,10 @@ pub async fn serve_tcp(
 /// Serves the command line's socket until `stop` turns true, then drains.
 pub async fn serve_unix(listener: UnixListener, answer: impl Answer, bounds: Bounds, mut stop: watch::Receiver<bool>) {
     let server = Server::new(bounds, AccessLog::off());
-    loop {
+    while let Some(place) = server.place(&mut stop).await {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => server.spawn(stream, None, answer.clone()).await,
+                Ok((stream, _)) => server.spawn(place, stream, None, answer.clone()),
                 Err(error) => pause_after(&error).await,
             },
             () = told_to(&mut stop) => break,
@@ -149,8 +149,15 @@ impl Server {
         }
     }
 
-    async fn spawn(&self, stream: impl Transport, client: Option<IpAddr>, answer: impl Answer) {
-        let Ok(place) = self.places.clone().acquire_owned().await else { return };
+    /// A place for one more connection; `None` when it is time to stop, however full it is.
+    async fn place(&self, stop: &mut watch::Receiver<bool>) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            place = self.places.clone().acquire_owned() => place.ok(),
+            () = told_to(stop) => None,
+        }
+    }
+
+    fn spawn(&self, place: OwnedSemaphorePermit, stream: impl Transport, client: Option<IpAddr>, answer: impl Answer) {
         let Bounds { header_timeout, request_timeout, .. } = self.bounds;
         let seen = Seen::new(header_timeout, request_timeout);
         let io = TokioIo::new(Watched::new(stream, seen.clone()));

@@ -298,6 +298,23 @@ fn who_does_not_take_the_answer_is_cut_off() {
     }
 }
 
+#[test]
+fn a_full_server_still_stops() {
+    let settings = ["--set", "server.connections_max=2", "--set", "server.header_timeout=5m"];
+    let mut server = Server::start(BINARY, &["museum.jpg"], &settings);
+    others_are_answered(&server);
+    let mut clients: Vec<_> = (0..3).map(|_| connect(&server)).collect();
+    for client in &mut clients {
+        write!(client, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n").expect("written");
+    }
+    assert!(clients[1].read(&mut [0; 4096]).expect("an answer") > 0);
+    clients[2].set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+    assert!(clients[2].read(&mut [0; 4096]).is_err(), "there is no third place");
+    let begun = Instant::now();
+    assert_eq!(server.stop(false), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
+}
+
 fn resident_bytes(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");

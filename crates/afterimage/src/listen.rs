@@ -1,7 +1,7 @@
 //! Listeners: connections in, requests to a service, answers out. Everything has a deadline, and a drain ends.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +11,12 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
+
+use crate::access_log::{AccessLog, Logged};
+use crate::connection::{Seen, Transport, Verdict, Watched};
 
 /// The bounds of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -31,10 +34,19 @@ pub struct Bounds {
 /// Answers the requests of one listener.
 pub trait Answer: Clone + Send + Sync + 'static {
     /// What its answers consist of.
-    type Body: http_body::Body<Data = Bytes, Error: std::error::Error + Send + Sync> + From<Bytes> + Send + 'static;
+    type Body: http_body::Body<Data = Bytes, Error: std::error::Error + Send + Sync>
+        + From<Bytes>
+        + Send
+        + Unpin
+        + 'static;
 
     /// Answers one request.
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// How long this body may take from now on, where that is longer than any answer may.
+    fn longer(&self, _body: &Self::Body) -> Option<Duration> {
+        None
+    }
 }
 
 /// Binds, saying which address could not be had.
@@ -48,14 +60,20 @@ pub async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, Str
 }
 
 /// Serves a TCP listener until `stop` turns true, then drains.
-pub async fn serve_tcp(listener: TcpListener, answer: impl Answer, bounds: Bounds, mut stop: watch::Receiver<bool>) {
-    let server = Server::new(bounds);
-    loop {
+pub async fn serve_tcp(
+    listener: TcpListener,
+    answer: impl Answer,
+    bounds: Bounds,
+    log: AccessLog,
+    mut stop: watch::Receiver<bool>,
+) {
+    let server = Server::new(bounds, log);
+    while let Some(place) = server.place(&mut stop).await {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     prepare(&stream);
-                    server.spawn(TokioIo::new(stream), answer.clone()).await;
+                    server.spawn(place, stream, Some(peer.ip()), answer.clone());
                 }
                 Err(error) => pause_after(&error).await,
             },
@@ -68,11 +86,11 @@ pub async fn serve_tcp(listener: TcpListener, answer: impl Answer, bounds: Bound
 
 /// Serves the command line's socket until `stop` turns true, then drains.
 pub async fn serve_unix(listener: UnixListener, answer: impl Answer, bounds: Bounds, mut stop: watch::Receiver<bool>) {
-    let server = Server::new(bounds);
-    loop {
+    let server = Server::new(bounds, AccessLog::off());
+    while let Some(place) = server.place(&mut stop).await {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => server.spawn(TokioIo::new(stream), answer.clone()).await,
+                Ok((stream, _)) => server.spawn(place, stream, None, answer.clone()),
                 Err(error) => pause_after(&error).await,
             },
             () = told_to(&mut stop) => break,
@@ -103,12 +121,14 @@ async fn pause_after(error: &std::io::Error) {
 struct Server {
     builder: Arc<auto::Builder<TokioExecutor>>,
     places: Arc<Semaphore>,
-    graceful: GracefulShutdown,
+    /// Told once, when connections are to finish; closed when the last one has.
+    finish: watch::Sender<()>,
     bounds: Bounds,
+    log: AccessLog,
 }
 
 impl Server {
-    fn new(bounds: Bounds) -> Self {
+    fn new(bounds: Bounds, log: AccessLog) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(bounds.header_timeout).max_buf_size(64 << 10);
         // No `pipeline_flush`: hyper then copies every body behind its head instead of sending both where they lie. No
@@ -123,33 +143,65 @@ impl Server {
         Self {
             builder: Arc::new(builder),
             places: Arc::new(Semaphore::new(bounds.connections_max)),
-            graceful: GracefulShutdown::new(),
+            finish: watch::Sender::new(()),
             bounds,
+            log,
         }
     }
 
-    async fn spawn<I>(&self, io: I, answer: impl Answer)
-    where
-        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-    {
-        let Ok(place) = self.places.clone().acquire_owned().await else { return };
-        let timeout = self.bounds.request_timeout;
+    /// A place for one more connection; `None` when it is time to stop, however full it is.
+    async fn place(&self, stop: &mut watch::Receiver<bool>) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            place = self.places.clone().acquire_owned() => place.ok(),
+            () = told_to(stop) => None,
+        }
+    }
+
+    fn spawn(&self, place: OwnedSemaphorePermit, stream: impl Transport, client: Option<IpAddr>, answer: impl Answer) {
+        let Bounds { header_timeout, request_timeout, .. } = self.bounds;
+        let seen = Seen::new(header_timeout, request_timeout);
+        let io = TokioIo::new(Watched::new(stream, seen.clone()));
+        let (seen_by_service, log) = (seen.clone(), self.log.clone());
         let service = service_fn(move |request| {
-            let answer = answer.clone();
+            let (answer, seen) = (answer.clone(), seen_by_service.clone());
+            let entry = log.begin(&request, client);
             async move {
-                let response = match tokio::time::timeout(timeout, answer.answer(request)).await {
-                    Ok(response) => response,
-                    Err(_) => too_slow(),
-                };
-                Ok::<_, Infallible>(response)
+                let response = answer_in_time(&answer, request, &seen, request_timeout).await;
+                Ok::<_, Infallible>(Logged::answer(response, entry))
             }
         });
-        let watcher = self.graceful.watcher();
+        let mut finish = self.finish.subscribe();
         let builder = self.builder.clone();
         tokio::spawn(async move {
-            let connection = builder.serve_connection(io, service);
-            if let Err(error) = watcher.watch(connection.into_owned()).await {
-                tracing::debug!(%error, "a connection ended early");
+            let connection = builder.serve_connection(io, service).into_owned();
+            tokio::pin!(connection);
+            let look = tokio::time::sleep_until(Instant::now());
+            tokio::pin!(look);
+            let mut is_told = false;
+            loop {
+                tokio::select! {
+                    ended = connection.as_mut() => {
+                        if let Err(error) = ended {
+                            tracing::debug!(%error, "a connection ended early");
+                        }
+                        break;
+                    }
+                    _ = finish.changed(), if !is_told => {
+                        is_told = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    () = look.as_mut() => match seen.verdict() {
+                        Verdict::Wait(until) => look.as_mut().reset(until),
+                        Verdict::Finish(until) => {
+                            connection.as_mut().graceful_shutdown();
+                            look.as_mut().reset(until);
+                        }
+                        Verdict::Drop(why) => {
+                            tracing::debug!(why, "a connection was cut");
+                            break;
+                        }
+                    },
+                }
             }
             drop(place);
         });
@@ -158,10 +210,47 @@ impl Server {
     /// hyper ends idle connections at once and lets the others finish their request; an HTTP/2 peer that never finishes
     /// its preface would hold this for ever, hence the deadline.
     async fn drain(self, timeout: Duration) {
-        if tokio::time::timeout(timeout, self.graceful.shutdown()).await.is_err() {
+        let _ = self.finish.send(());
+        if tokio::time::timeout(timeout, self.finish.closed()).await.is_err() {
             tracing::warn!("some requests were still under way at the end of the drain");
         }
     }
+}
+
+async fn answer_in_time<A: Answer>(
+    answer: &A,
+    request: Request<Incoming>,
+    seen: &Arc<Seen>,
+    timeout: Duration,
+) -> Response<A::Body> {
+    let _waiting = seen.asked(request.version());
+    let mut response = if has_one_host(&request) {
+        match tokio::time::timeout(timeout, answer.answer(request)).await {
+            Ok(response) => response,
+            Err(_) => too_slow(),
+        }
+    } else {
+        no_host()
+    };
+    if let Some(longer) = answer.longer(response.body()) {
+        seen.until(longer);
+    }
+    if seen.is_last() {
+        response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// RFC 9112 3.2: without exactly one Host, whom a request is for is a matter of opinion.
+fn has_one_host(request: &Request<Incoming>) -> bool {
+    request.version() != http::Version::HTTP_11 || request.headers().get_all(http::header::HOST).iter().count() == 1
+}
+
+fn no_host<B: From<Bytes>>() -> Response<B> {
+    let mut response = Response::new(B::from(Bytes::from_static(b"A request has exactly one Host header.\n")));
+    *response.status_mut() = http::StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+    response
 }
 
 fn too_slow<B: From<Bytes>>() -> Response<B> {

@@ -1,10 +1,13 @@
 //! The doors: parse what was said, call the edge or the write story, print the answer. Nothing is decided here.
 
+mod access_log;
 mod cli;
 mod client;
 mod clock;
 mod commands;
+mod connection;
 mod exit;
+mod heads;
 mod instance;
 mod listen;
 mod local;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use afterimage_control::{Guard, router};
 use afterimage_edge::{Door, Edge, Reply};
@@ -23,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch as watching;
 use tower::ServiceExt;
 
+use crate::access_log::AccessLog;
 use crate::cli::{Common, Serve};
 use crate::clock::MachineClock;
 use crate::exit::Exit;
@@ -35,6 +37,8 @@ use crate::local::check_overlap;
 struct Pictures {
     edge: Arc<Edge>,
     door: Door,
+    /// How long what is passed from an origin may take.
+    pass_timeout: Duration,
 }
 
 impl Answer for Pictures {
@@ -42,6 +46,10 @@ impl Answer for Pictures {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
         self.edge.answer(self.door, request.map(Passed::wrap)).await
+    }
+
+    fn longer(&self, body: &Reply) -> Option<Duration> {
+        (!body.is_whole()).then_some(self.pass_timeout)
     }
 }
 
@@ -89,7 +97,7 @@ pub fn serve(common: &Common, options: &Serve) -> Result<(), Exit> {
     }
     let runtime = builder.enable_all().build().map_err(|error| Exit::Failed(error.to_string()))?;
     let served = runtime.block_on(run(common, options, settings, &source, &locations));
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_timeout(Duration::from_secs(1));
     served
 }
 
@@ -134,10 +142,12 @@ async fn run(
     let purging = tokio::spawn(wired.purger.clone().run(async move {
         let _ = ended.wait_for(|stop| *stop).await;
     }));
-    let answer = Pictures { edge: wired.edge.clone(), door };
+    let (access, lines) = AccessLog::start(settings.log.access, settings.log.client_address)
+        .map_err(|error| Exit::Failed(error.to_string()))?;
+    let answer = Pictures { edge: wired.edge.clone(), door, pass_timeout: settings.pass.total_timeout };
     let serving = [
-        tokio::spawn(listen::serve_tcp(pictures, answer, bounds, stopped.clone())),
-        tokio::spawn(listen::serve_tcp(admin, Operator(guarded), bounds, stopped.clone())),
+        tokio::spawn(listen::serve_tcp(pictures, answer, bounds, access, stopped.clone())),
+        tokio::spawn(listen::serve_tcp(admin, Operator(guarded), bounds, AccessLog::off(), stopped.clone())),
         tokio::spawn(listen::serve_unix(socket, Operator(router(control, Guard::socket())), bounds, stopped)),
     ];
     greet(&settings, &wired, &watches, source, pictures_at, admin_at).await;
@@ -150,6 +160,9 @@ async fn run(
         let _ = listener.await;
     }
     let _ = purging.await;
+    if let Some(lines) = lines {
+        lines.finish(Duration::from_secs(1));
+    }
     let _ = std::fs::remove_file(&locations.socket);
     Ok(())
 }

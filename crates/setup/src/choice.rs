@@ -109,6 +109,24 @@ choices! {
         /// One JSON object a line.
         Json = "json",
     }
+    /// The form of the access log's lines.
+    AccessForm {
+        /// None are written.
+        Off = "off",
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+    /// How much of a client's address is written.
+    ClientAddress {
+        /// Its network: 24 bits of IPv4, 48 of IPv6.
+        Network = "network",
+        /// All of it.
+        Full = "full",
+        /// Nothing.
+        None = "none",
+    }
     /// The least severe level that is logged.
     LogLevel {
         /// Failures that need a person.

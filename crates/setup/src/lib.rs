@@ -33,8 +33,8 @@ pub use access::{AccessKey, AccessKeys, DistributionId};
 pub use behaviour::Behaviours;
 pub use check::overlap;
 pub use choice::{
-    CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind, Scaling, Scheme, Trust,
-    WatchMode,
+    AccessForm, ClientAddress, CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind,
+    Scaling, Scheme, Trust, WatchMode,
 };
 pub use convert::ReadFile;
 pub use define::{Definition, Reload};

@@ -8,7 +8,8 @@
 use crate::access::{AccessKeys, DistributionId};
 use crate::behaviour::Behaviours;
 use crate::choice::{
-    CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind, Scaling, Trust, WatchMode,
+    AccessForm, ClientAddress, CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind,
+    Scaling, Trust, WatchMode,
 };
 use crate::define::{Definition, Kind, Reload, bytes, count, milliseconds, seconds, settings};
 use crate::list::{Presets, Ratio};
@@ -305,6 +306,10 @@ settings! {
         format: LogFormat = "text", Kind::Choice(LogFormat::WORDS), Restart;
         /// The least severe level that is written.
         level: LogLevel = "info", Kind::Choice(LogLevel::WORDS), Restart;
+        /// A line for each answer to a viewer: "text" for people, "json" for machines. Where lines come faster than they can be written, some are left out, and the log says how many.
+        access: AccessForm = "off", Kind::Choice(AccessForm::WORDS), Restart;
+        /// How much of a viewer's address such a line has: its "network" (24 bits of IPv4, 48 of IPv6), "full", or "none".
+        client_address: ClientAddress = "network", Kind::Choice(ClientAddress::WORDS), Restart;
     }
 
     tables {

@@ -63,6 +63,11 @@ impl Server {
         Self::over(&self.binary.display().to_string(), home, self.originals.clone(), arguments)
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Ends the process.
     pub fn stop(&mut self, kill: bool) -> Option<i32> {
         // One that has ended and was waited for has no id any more: it may be somebody else's.

@@ -45,6 +45,12 @@ impl std::fmt::Debug for Reply {
 }
 
 impl Reply {
+    /// Whether all of it is here already; otherwise it comes as its origin sends it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        matches!(self.0, Kind::Whole(_))
+    }
+
     /// An origin's body as it comes.
     pub(super) fn direct(edge: &Arc<Edge>, body: Body) -> Self {
         Self(Kind::Direct { body, edge: edge.clone() })

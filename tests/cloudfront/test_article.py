@@ -45,7 +45,7 @@ class Article(unittest.TestCase):
         cls.addClassCleanup(bucket.shutdown)
         cls.edge = running.Edge(
             pass__origin=f"http://127.0.0.1:{bucket.server_address[1]}/",
-            pass__allow="127.0.0.0/8",
+            origin__allow="127.0.0.0/8",
             behaviours="path=/image/* serves=origin query=d",
         )
         cls.addClassCleanup(cls.edge.stop)

@@ -41,7 +41,7 @@ fn say(server: &Server, bytes: &[u8]) -> Heard {
 
 fn passing(upstream: &Upstream) -> Server {
     let origin = format!("pass.origin={}/", upstream.base);
-    Server::start(BINARY, &["museum.jpg"], &["--set", &origin, "--set", "pass.allow=127.0.0.0/8"])
+    Server::start(BINARY, &["museum.jpg"], &["--set", &origin, "--set", "origin.allow=127.0.0.0/8"])
 }
 
 fn echo() -> Upstream {
@@ -263,7 +263,7 @@ fn who_does_not_take_the_answer_is_cut_off() {
         "--set",
         &origin,
         "--set",
-        "pass.allow=127.0.0.0/8",
+        "origin.allow=127.0.0.0/8",
         "--set",
         "pass.total_timeout=3s",
         "--set",

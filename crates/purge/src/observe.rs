@@ -83,7 +83,12 @@ async fn observe_original(purger: &Arc<Purger>, heard: &Heard, original: &Origin
         if found_by == FoundBy::Read && purger.is_repeated(&original.key, &answer, REPEAT) {
             return None;
         }
-        if purger.parts.invalidators.is_empty() && raises.is_none() {
+        if !nothing_stored && reason == Reason::Changed {
+            // What is stored is current. A fence makes caches agree; only a fill under way can still bring something older.
+            let raised = raises.take().unwrap_or_else(|| fences::raise(&purger.parts.fences, &selector));
+            raises = Some(raised).filter(|raised| raised.overlapping > 0);
+            raises.as_ref()?;
+        } else if purger.parts.invalidators.is_empty() && raises.is_none() {
             raises = Some(fences::raise(&purger.parts.fences, &selector)).filter(|raises| !raises.is_empty());
             raises.as_ref()?;
         }

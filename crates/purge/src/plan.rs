@@ -58,8 +58,10 @@ pub fn plan(answer: &Answer, stored: &[Version], happened: Happened, found_by: F
         Answer::Gone => Plan::Purge { reason: Reason::Gone, keep: None, certain: !stored.is_empty() },
         Answer::Present(version) => {
             let certain = stored.iter().any(|other| is_doomed(other, Some(version)));
-            // Caches may hold another version of which nothing is stored; scans look at what is stored alone.
-            let suspected = stored.is_empty() && happened != Happened::Created && found_by != FoundBy::Scan;
+            // Caches and fills may hold another version of which nothing is stored: an event says so even where what is stored
+            // is current, for content may have come, gone and come again. Scans look at what is stored alone.
+            let spoken = found_by == FoundBy::Event || (found_by == FoundBy::Read && stored.is_empty());
+            let suspected = spoken && happened != Happened::Created;
             if !certain && !suspected {
                 return Plan::Nothing;
             }

@@ -182,6 +182,15 @@ async fn story(acts: Vec<Act>, teller: Teller) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// A fill of content that went meanwhile, while what is stored is current: the event has to fence it all the same.
+#[test]
+fn content_that_comes_goes_and_comes_again_leaves_no_fill_behind() {
+    let acts =
+        vec![Act::Upload(1, 1), Act::Begin(1), Act::Upload(1, 0), Act::Wait(1), Act::Begin(1), Act::Upload(1, 1)];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(story(acts, Teller::PromptEvents)).unwrap();
+}
+
 fn tellers() -> impl Strategy<Value = Teller> {
     prop_oneof![Just(Teller::Scan), Just(Teller::LateEvents), Just(Teller::PromptEvents)]
 }

@@ -27,9 +27,10 @@ secret = "${TOKEN}"
 
 /**
  * Starts a server over `pictures`: names of sample pictures, or pairs of a name and its bytes or the sample it is a copy of.
+ * `settings` are further lines of its configuration.
  * Resolves once it says that it is ready; rejects with all it said when it does not.
  */
-export async function start(pictures, { signatureRequired = false } = {}) {
+export async function start(pictures, { signatureRequired = false, settings = "" } = {}) {
   const binary = process.env.AFTERIMAGE_BIN;
   if (!binary) throw new Error("AFTERIMAGE_BIN does not name the built binary; ./check sets it");
   const home = await fs.mkdtemp(path.join(os.tmpdir(), "afterimage-clients-"));
@@ -43,7 +44,7 @@ export async function start(pictures, { signatureRequired = false } = {}) {
       else await fs.writeFile(file, bytes);
     }
     const configuration = path.join(home, "afterimage.toml");
-    await fs.writeFile(configuration, CONFIGURATION.replace("REQUIRED", String(signatureRequired)));
+    await fs.writeFile(configuration, CONFIGURATION.replace("REQUIRED", String(signatureRequired)) + settings);
     const folders = { XDG_CACHE_HOME: "cache", XDG_STATE_HOME: "state", XDG_RUNTIME_DIR: "run" };
     // Settings of whoever runs the tests must not reach the server.
     const own = Object.entries(process.env).filter(([name]) => !name.startsWith("AFTERIMAGE_"));
@@ -91,6 +92,8 @@ async function greeted(child, home) {
   const ended = once(child, "exit");
   return {
     base,
+    /** The folder of originals. */
+    originals: path.join(home, "originals"),
     /** Ends it as an operator does, and fails unless it ends well. */
     async stop() {
       child.kill("SIGTERM");

@@ -40,6 +40,7 @@ impl Edge {
         if let Some(pass) = &live.config.pass
             && self.upstream.is_some()
             && !pass.is_for_pictures(&parts)
+            && !live.config.rules.is_fronts(parts.uri.path())
         {
             return self.pass(&live, pass, parts, body).await;
         }

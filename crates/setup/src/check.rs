@@ -14,6 +14,7 @@ const TOKEN_BYTES_MIN: usize = 16;
 /// Every contradiction.
 pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
     let mut found = crate::rules::mistakes(settings);
+    found.extend(crate::imgproxy::mistakes(settings));
     listeners(settings, &mut found);
     times(settings, &mut found);
     sizes(settings, &mut found);

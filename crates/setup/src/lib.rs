@@ -12,6 +12,7 @@ mod define;
 mod difference;
 mod duration;
 mod file;
+mod imgproxy;
 mod list;
 mod locations;
 mod mistake;

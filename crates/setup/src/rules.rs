@@ -35,6 +35,7 @@ impl Settings {
                     variance_percent: policy.dims_variance_percent,
                 },
             },
+            imgproxy: crate::imgproxy::front(self),
             output_side_max: self.limits.output_side_max,
             output_pixels_max: self.limits.output_pixels_max,
             dpr_max: policy.dpr_max,

@@ -235,6 +235,22 @@ settings! {
         keys: SigningKeys = "", Kind::SigningKeys, Live;
     }
 
+    /// A front for imgproxy's URLs: what imgproxy's clients ask for, served by the same pictures. See docs/operating/imgproxy.md.
+    imgproxy: ImgproxySettings {
+        /// Below which path its URLs are, with a slash at both ends: "/imgproxy/"; "/" serves nothing but them. Unset: no such front.
+        path: Option<String> = "", Kind::Text, Live;
+        /// Key and salt in hex, with a colon between, as IMGPROXY_KEY and IMGPROXY_SALT hold them; a comma between pairs. Without
+        /// one, URLs are unsigned and the policy holds for them.
+        keys: Option<Secret> = "", Kind::Secret, Live;
+        /// How many bytes a signature has: IMGPROXY_SIGNATURE_SIZE.
+        signature_bytes: usize = "32", count(8, 32), Live;
+        /// What stands before every source URL: IMGPROXY_BASE_URL.
+        base_url: String = "", Kind::Text, Live;
+        /// Source URLs that are originals here beside those of the sources themselves: "old/ s3://old-bucket/", or "s3://bucket/"
+        /// without a prefix. A folder is local:///.
+        sources: Vec<String> = "", Kind::Texts, Live;
+    }
+
     /// Headers of answers.
     http: HttpSettings {
         /// How long a browser may keep a picture. No purge reaches a browser.

@@ -68,7 +68,8 @@ impl Variant {
             // The box lies inside the source, so nothing could be enlarged.
             (false, false, true) => match self.fit {
                 Fit::Clip => Fit::Max,
-                Fit::Min => Fit::Crop,
+                Fit::Min | Fit::CropMax => Fit::Crop,
+                Fit::ScaleMax => Fit::Scale,
                 Fit::FillMax => Fit::Fill,
                 fit => fit,
             },
@@ -129,7 +130,7 @@ mod tests {
         let word = |name: &'static str, words: &'static [&'static str]| {
             proptest::option::of(proptest::sample::select(words).prop_map(move |word| format!("{name}={word}")))
         };
-        let fits = &["clip", "max", "min", "crop", "fill", "fillmax", "scale", "clamp"];
+        let fits = &["clip", "max", "min", "crop", "cropmax", "fill", "fillmax", "scale", "scalemax", "clamp"];
         let pairs = (
             side("w"),
             side("h"),

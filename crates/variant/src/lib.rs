@@ -7,6 +7,7 @@
 mod canonical;
 mod change;
 mod format;
+mod imgproxy;
 mod limits;
 mod name;
 mod negotiate;
@@ -26,6 +27,7 @@ mod wish;
 
 pub use change::{Change, Why};
 pub use format::Format;
+pub use imgproxy::{Imgproxy, KeyPair, Mapping, SIGNATURE_BYTES_MAX, SIGNATURE_BYTES_MIN};
 pub use name::{DerivativeName, canonical_path, derivative_key, derivative_prefix, parse_derivative_key};
 pub use negotiate::negotiate;
 pub use parameter::{LACKING, Name, PARAMETERS, Parameter, parameter};

@@ -76,7 +76,7 @@ pub const PARAMETERS: &[Parameter] = &[
     row(Name::Ratio, "ar", &[], true, "W:H, such as 16:9 or 1.91:1, each above 0",
         "Ratio of the box where w or h is not named; without fit it means fit=crop; not used when both sides are named"),
     row(Name::Fit, "fit", &[], true,
-        "clip, max (or inside), min (or outside), crop (or cover), fill (or contain), fillmax, scale, clamp",
+        "clip, max (or inside), min (or outside), crop (or cover), cropmax, fill (or contain), fillmax, scale, scalemax, clamp",
         "How the picture is fitted into the box. Without it the picture goes inside and is never enlarged"),
     row(Name::Crop, "crop", &[], true, "a comma list of top, bottom, left, right, center, focalpoint, edges, entropy",
         "Where fit=crop and fit=min cut, the first that is known; top, bottom, left and right may be joined. With both sides named and no fit it means fit=crop"),

@@ -96,9 +96,11 @@ impl Variant {
     /// | `clip` | is enlarged until it touches the box |
     /// | `crop` | is enlarged until it covers the box |
     /// | `min` | the box shrinks, its ratio kept, until nothing need be enlarged |
+    /// | `cropmax` | is cut only on the side that is longer than the box, and stays as it is on the other |
     /// | `fill`, `clamp` | is enlarged until it touches the box; the rest is background, or its repeated edge |
     /// | `fillmax` | stays as it is, in the middle of the box |
     /// | `scale` | is stretched to the box |
+    /// | `scalemax` | is stretched to the box shrunk, its ratio kept, until nothing need be enlarged |
     ///
     /// Whatever comes out over [`OUTPUT_SIDE_MAX`] is shrunk, its ratio kept.
     pub fn plan(&self, source: Size) -> Plan {
@@ -108,6 +110,10 @@ impl Variant {
         let (box_width, box_height) = self.inner_box(source_width, source_height, padding);
         let (width_scale, height_scale) = (box_width / source_width, box_height / source_height);
         let whole = Window { x: 0.0, y: 0.0, width: source_width, height: source_height };
+        // Less than one where a side of the box is longer than the source's: some fits give up size, not pixels.
+        let shrink = (source_width / box_width).min(source_height / box_height).min(1.0);
+        // A millionth of a pixel is rounding, not something to cut off or room to search in.
+        let length = |side: f64, source: f64| if side > source - 1e-6 { source } else { side };
 
         let (window, picture, frame) = match self.fit {
             Fit::Max | Fit::Clip | Fit::Fill | Fit::FillMax | Fit::Clamp => {
@@ -117,18 +123,21 @@ impl Variant {
                 let framed = !matches!(self.fit, Fit::Max | Fit::Clip);
                 (whole, picture, if framed { (box_width, box_height) } else { picture })
             }
-            Fit::Scale => (whole, (box_width, box_height), (box_width, box_height)),
+            Fit::Scale | Fit::ScaleMax => {
+                let shrink = if self.fit == Fit::ScaleMax { shrink } else { 1.0 };
+                let stretched = (box_width * shrink, box_height * shrink);
+                (whole, stretched, stretched)
+            }
+            Fit::CropMax => {
+                let scale = width_scale.max(height_scale).min(1.0);
+                let cut = (box_width.min(source_width * scale), box_height.min(source_height * scale));
+                let (width, height) = (length(cut.0 / scale, source_width), length(cut.1 / scale, source_height));
+                (self.window_at(whole, width, height), cut, cut)
+            }
             Fit::Crop | Fit::Min => {
-                // Less than one where a side of the box is longer than the source's: `min` gives up size, not pixels.
-                let shrink = if self.fit == Fit::Min {
-                    (source_width / box_width).min(source_height / box_height).min(1.0)
-                } else {
-                    1.0
-                };
+                let shrink = if self.fit == Fit::Min { shrink } else { 1.0 };
                 let cut = (box_width * shrink, box_height * shrink);
                 let scale = width_scale.max(height_scale);
-                // A millionth of a pixel is rounding, not something to cut off or room to search in.
-                let length = |side: f64, source: f64| if side > source - 1e-6 { source } else { side };
                 let (width, height) =
                     (length(box_width / scale, source_width), length(box_height / scale, source_height));
                 let window = self.window_at(whole, width, height);

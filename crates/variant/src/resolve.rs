@@ -62,7 +62,23 @@ pub struct Resolution {
 /// `BadRequest` names parameter, value and range; `Forbidden` says how to be allowed; `NotFound` is a path that names no
 /// picture, or a canonical path that this grant may not know of; `UriTooLong`.
 pub fn resolve(rules: &Rules, target: &str, accept: Option<&str>, grant: Grant) -> Result<Resolution, Refusal> {
-    let target = Target::new(target, TARGET_BYTES_MAX)?;
+    let raw = Target::new(target, TARGET_BYTES_MAX)?;
+    if let Some((front, rest)) = rules.imgproxy.as_ref().and_then(|front| Some((front, front.claims(target)?))) {
+        let translated = front.translate(rest)?;
+        let mut resolution =
+            in_primary_grammar(rules, Target::new(&translated.target, TARGET_BYTES_MAX)?, accept, grant)?;
+        resolution.ignored.extend(translated.ignored);
+        return Ok(resolution);
+    }
+    in_primary_grammar(rules, raw, accept, grant)
+}
+
+fn in_primary_grammar(
+    rules: &Rules,
+    target: Target<'_>,
+    accept: Option<&str>,
+    grant: Grant,
+) -> Result<Resolution, Refusal> {
     let query = Query::new(target.query.unwrap_or_default())?;
     if let (Grant::Signed, Some(unknown)) = (grant, query.unknown.first()) {
         let help = format!("`{unknown}` is not a parameter; in a signed URL every name must be known");

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::query::Query;
 use crate::variant::{OUTPUT_SIDE_MAX, Ratio};
 use crate::wish::Wish;
-use crate::{Name, SigningKey};
+use crate::{Imgproxy, Name, SIGNATURE_BYTES_MAX, SIGNATURE_BYTES_MIN, SigningKey};
 
 /// The longest request target that is read, in bytes: a key of 4,096 bytes, each escaped, and a query.
 pub const TARGET_BYTES_MAX: usize = 16_384;
@@ -56,6 +56,8 @@ pub struct Rules {
     pub require_signature: bool,
     /// Which sizes an unsigned request may have.
     pub policy: Policy,
+    /// The front for imgproxy's URLs, where there is one.
+    pub imgproxy: Option<Imgproxy>,
     /// The longest side of any box, in pixels.
     pub output_side_max: u32,
     /// The most pixels in any box.
@@ -103,6 +105,7 @@ impl Default for Rules {
             keys: Vec::new(),
             require_signature: false,
             policy: Policy::Ladder,
+            imgproxy: None,
             output_side_max: 8_192,
             output_pixels_max: 50_000_000,
             dpr_max: 5,
@@ -139,6 +142,7 @@ impl Rules {
         self.check_policy(&mut mistakes);
         self.check_keys(&mut mistakes);
         self.check_presets(&mut mistakes);
+        self.check_imgproxy(&mut mistakes);
         if mistakes.0.is_empty() { Ok(()) } else { Err(mistakes.0) }
     }
 
@@ -253,6 +257,31 @@ impl Rules {
         }
     }
 
+    fn check_imgproxy(&self, mistakes: &mut Mistakes) {
+        let Some(front) = &self.imgproxy else { return };
+        let framed = front.path.starts_with('/') && front.path.ends_with('/');
+        if !framed || front.path.contains("//") || !front.path.bytes().all(|byte| byte.is_ascii_graphic()) {
+            mistakes.add(
+                "imgproxy.path",
+                &front.path,
+                "write `/` or a path with a slash at both ends, such as /imgproxy/",
+            );
+        }
+        if !(SIGNATURE_BYTES_MIN..=SIGNATURE_BYTES_MAX).contains(&front.signature_bytes) {
+            let remedy = format!("set {SIGNATURE_BYTES_MIN} to {SIGNATURE_BYTES_MAX}");
+            mistakes.add("imgproxy.signature_bytes", front.signature_bytes, remedy);
+        }
+        if front.keys.iter().any(|pair| pair.key.is_empty()) {
+            mistakes.add("imgproxy.keys", "an empty key", "write KEY:SALT, both in hex as imgproxy has them");
+        }
+        for mapping in
+            front.mappings.iter().filter(|mapping| !mapping.url.contains("://") || !mapping.url.ends_with('/'))
+        {
+            let remedy = "begin with a scheme and end with a slash: s3://photos/, https://example.com/img/, local:///";
+            mistakes.add("imgproxy.sources", &mapping.url, remedy);
+        }
+    }
+
     fn check_preset(&self, text: &str) -> Result<(), String> {
         let query = Query::new(text).map_err(|refusal| refusal.to_string())?;
         if let Some(name) = query.unknown.first() {
@@ -269,6 +298,11 @@ impl Rules {
         }
         let draft = wish.draft(wish.dpr.unwrap_or(100));
         crate::limits::check(self, draft.canonical()).map_err(|refusal| refusal.to_string()).map(|_| ())
+    }
+
+    /// Whether a path is written in a front's grammar, so that it names a picture whatever it ends in.
+    pub fn is_fronts(&self, path: &str) -> bool {
+        self.imgproxy.as_ref().is_some_and(|front| front.claims(path).is_some())
     }
 
     /// The listed ratios, in lowest terms.

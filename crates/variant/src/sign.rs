@@ -119,7 +119,11 @@ pub fn sign(key: &SigningKey, target: &str) -> String {
 /// `Forbidden` when no key has signed it; `Expired` from the second that `expires` names; `BadRequest` when `s` is not
 /// the last parameter, when `expires` is no number, or when the target holds bytes that no target may hold.
 pub fn verify(rules: &Rules, target: &str, now_unix_s: u64) -> Result<Signature, Refusal> {
-    let Some(query) = Target::new(target, TARGET_BYTES_MAX)?.query else { return Ok(Signature::Absent) };
+    let read = Target::new(target, TARGET_BYTES_MAX)?;
+    if let Some((front, rest)) = rules.imgproxy.as_ref().and_then(|front| Some((front, front.claims(target)?))) {
+        return front.verify(rest, now_unix_s);
+    }
+    let Some(query) = read.query else { return Ok(Signature::Absent) };
     let (before, last) = query.rsplit_once('&').map_or((None, query), |(before, last)| (Some(before), last));
     if before.is_some_and(|before| before.split('&').any(is_signature))
         || (is_signature(last) && !last.starts_with("s="))

@@ -32,20 +32,34 @@ pub enum Fit {
     Crop,
     /// Like [`Fit::Crop`], but the box shrinks until nothing is enlarged.
     Min,
+    /// Like [`Fit::Crop`], but never enlarged: a side that the picture does not reach stays as short as it is.
+    CropMax,
     /// Inside the box, whole, enlarged if need be; the rest of the box is background.
     Fill,
     /// Inside the box, whole, never enlarged; the rest of the box is background.
     FillMax,
     /// Stretched to the box, proportions given up; enlarged if need be.
     Scale,
+    /// Like [`Fit::Scale`], but the box shrinks until nothing is enlarged.
+    ScaleMax,
     /// Like [`Fit::Fill`], but the rest of the box repeats the picture's edge.
     Clamp,
 }
 
 impl Fit {
     /// Every fit.
-    pub const ALL: [Self; 8] =
-        [Self::Max, Self::Clip, Self::Crop, Self::Min, Self::Fill, Self::FillMax, Self::Scale, Self::Clamp];
+    pub const ALL: [Self; 10] = [
+        Self::Max,
+        Self::Clip,
+        Self::Crop,
+        Self::Min,
+        Self::CropMax,
+        Self::Fill,
+        Self::FillMax,
+        Self::Scale,
+        Self::ScaleMax,
+        Self::Clamp,
+    ];
 
     /// Its name in URLs and canonical paths.
     pub fn name(self) -> &'static str {
@@ -54,9 +68,11 @@ impl Fit {
             Self::Clip => "clip",
             Self::Crop => "crop",
             Self::Min => "min",
+            Self::CropMax => "cropmax",
             Self::Fill => "fill",
             Self::FillMax => "fillmax",
             Self::Scale => "scale",
+            Self::ScaleMax => "scalemax",
             Self::Clamp => "clamp",
         }
     }
@@ -74,12 +90,12 @@ impl Fit {
 
     /// Whether it may cut something off, so that it matters from where.
     pub fn cuts(self) -> bool {
-        matches!(self, Self::Crop | Self::Min)
+        matches!(self, Self::Crop | Self::Min | Self::CropMax)
     }
 
     /// Whether it may show a source pixel larger than it is.
     pub fn enlarges(self) -> bool {
-        !matches!(self, Self::Max | Self::Min | Self::FillMax)
+        !matches!(self, Self::Max | Self::Min | Self::CropMax | Self::FillMax | Self::ScaleMax)
     }
 }
 

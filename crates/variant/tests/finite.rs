@@ -22,8 +22,19 @@ fn enumerate(rules: &Rules, presets: &[&str]) -> BTreeSet<String> {
         sides.extend((1..=12).map(|m| format!("&w={n}&h={m}")));
     }
     sides.extend(["&ar=1:1", "&ar=2:1", "&ar=1:2", "&ar=1.99:1"].map(str::to_owned));
-    let fits =
-        ["", "&fit=max", "&fit=clip", "&fit=crop", "&fit=min", "&fit=fill", "&fit=fillmax", "&fit=scale", "&fit=clamp"];
+    let fits = [
+        "",
+        "&fit=max",
+        "&fit=clip",
+        "&fit=crop",
+        "&fit=min",
+        "&fit=cropmax",
+        "&fit=fill",
+        "&fit=fillmax",
+        "&fit=scale",
+        "&fit=scalemax",
+        "&fit=clamp",
+    ];
     let crops = [
         "",
         "&crop=top",
@@ -107,7 +118,7 @@ fn the_number_of_variants_is_finite_and_right() {
 
     let dims = Rules { policy: Policy::dims(), presets: Default::default(), ..rules.clone() };
     assert_eq!(dims.variants_max(), 5 * (7 * 3 + 3));
-    assert_eq!(Rules::default().variants_max(), 2_158_279);
+    assert_eq!(Rules::default().variants_max(), 3_070_891);
 }
 
 proptest! {

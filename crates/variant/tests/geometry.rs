@@ -58,6 +58,12 @@ fn every_fit_with_large_and_small_sources() {
         ("w150-minh150-crop.jpg", 300, 200, "50.0,0.0 200.0x200.0 > 150x150 @ 0,0 in 150x150"),
         ("pad10.png", 300, 200, "0.0,0.0 300.0x200.0 > 300x200 @ 10,10 in 320x220"),
         ("w150-h100-crop-pad10.png", 300, 200, "0.0,7.7 300.0x184.6 > 130x80 @ 10,10 in 150x100"),
+        ("w100-h100-cropmax.jpg", 300, 200, "50.0,0.0 200.0x200.0 > 100x100 @ 0,0 in 100x100"),
+        ("w400-h100-cropmax.jpg", 300, 200, "0.0,50.0 300.0x100.0 > 300x100 @ 0,0 in 300x100"),
+        ("w100-h400-cropmax-right.jpg", 300, 200, "200.0,0.0 100.0x200.0 > 100x200 @ 0,0 in 100x200"),
+        ("w400-h400-cropmax.jpg", 300, 200, "0.0,0.0 300.0x200.0 > 300x200 @ 0,0 in 300x200"),
+        ("w150-h150-scalemax.jpg", 300, 200, "0.0,0.0 300.0x200.0 > 150x150 @ 0,0 in 150x150"),
+        ("w400-h400-scalemax.jpg", 300, 200, "0.0,0.0 300.0x200.0 > 200x200 @ 0,0 in 200x200"),
         ("w150-pad10.png", 300, 200, "0.0,0.0 300.0x200.0 > 120x80 @ 10,10 in 140x100"),
         ("w1.jpg", 10_000, 1, "0.0,0.0 10000.0x1.0 > 1x1 @ 0,0 in 1x1"),
         ("w3840-clip.jpg", 1, 65_535, "0.0,0.0 1.0x65535.0 > 1x16383 @ 0,0 in 1x16383"),
@@ -130,7 +136,7 @@ proptest! {
             prop_assert!(f64::from(plan.picture.width) <= window_width.ceil() && f64::from(plan.picture.height) <= window_height.ceil());
         }
         // Proportions kept to less than a pixel on one of the sides, except where they are given up.
-        if variant.fit() != Fit::Scale {
+        if !matches!(variant.fit(), Fit::Scale | Fit::ScaleMax) {
             let (picture_width, picture_height) = (f64::from(plan.picture.width), f64::from(plan.picture.height));
             let kept = close(picture_width, picture_height * window_width / window_height)
                 || close(picture_height, picture_width * window_height / window_width);

@@ -17,8 +17,10 @@ fn side() -> impl Strategy<Value = String> {
     prop_oneof![1 => Just("1".to_owned()), 4 => (1..700u32).prop_map(|side| side.to_string()), 1 => (10..9_000u32).prop_map(|tenths| format!("{}.{}", tenths / 10, tenths % 10))]
 }
 
-const FITS: &[&str] =
-    &["clip", "max", "min", "crop", "fill", "fillmax", "scale", "clamp", "cover", "contain", "inside", "outside"];
+const FITS: &[&str] = &[
+    "clip", "max", "min", "crop", "cropmax", "fill", "fillmax", "scale", "scalemax", "clamp", "cover", "contain",
+    "inside", "outside",
+];
 const CROPS: &[&str] = &["top", "bottom,left", "right,top", "center", "faces,edges", "entropy", "focalpoint", "faces"];
 const RATIOS: &[&str] = &["1:1", "16:9", "9:16", "3:2", "1.91:1", "0.85:1", "10000:1", "1:10000"];
 const RECTS: &[&str] = &[

@@ -36,7 +36,14 @@ fn invalidated_from_the_outside_in_the_outer_one_fills_up_with_the_old_again() {
     for (at, kind) in [(0, Kind::Picture), (1, Kind::File)] {
         let target = kind.target(at);
         origin.put(kind, at, 1);
-        outer.until(&target, |answer| answer.header("cache-status").contains("hit"));
+        // The last word in `Cache-Status` is the outer one's.
+        outer.until(&target, |answer| {
+            answer
+                .headers
+                .iter()
+                .rfind(|(name, _)| name == "cache-status")
+                .is_some_and(|(_, text)| text.contains("hit"))
+        });
         origin.put(kind, at, 2);
         invalidate(&outer, &[&target]);
         let content = |edge: &Server| kind.content(&edge.get(&target));

@@ -81,7 +81,7 @@ fn round(origin: &Origin, edges: [&Server; 2], at: u64, tally: &Tally) {
             .map(|side| viewers.spawn(|| watch(side, kind, at, old, &over, tally)))
             .collect();
         // At some moment of the fill, of its storing, or later, by a stride that falls on all of them.
-        std::thread::sleep(Duration::from_micros(at * 7919 % (FILL + AFTER).as_micros() as u64));
+        std::thread::sleep(Duration::from_micros(at * 7919 % (2 * (FILL + AFTER)).as_micros() as u64));
         if is_replaced {
             origin.put(kind, at, new)
         } else {

@@ -168,9 +168,9 @@ fn a_stalled_picture_holds_up_nobody_else() {
     assert!(stuck.into_iter().map(hear).all(|(status, _)| status == 504));
     let took = begun.elapsed();
     // One after the other, fifty would take fifty deadlines.
-    assert!(took < 2 * DEADLINE, "it took {took:?}");
+    assert!(took < 4 * DEADLINE, "it took {took:?}");
     let asked = upstream.asked().iter().filter(|asked| asked.target.contains("stalled")).count();
-    assert!(asked <= 2, "asked {asked} times for fifty");
+    assert!(asked <= 3, "asked {asked} times for fifty");
     stalls.store(false, SeqCst);
     assert_eq!(server.get("/stalled.png?w=16").status, 200);
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use afterimage_testkit::{Asked, Server, Step, Upstream, answer, colour_of, one_colour};
 
-use crate::{given, over};
+use crate::{BINARY, given, over, set};
 
 /// What nobody may see: an upload under the name of a derivative.
 const POSING: [u8; 3] = [7, 77, 177];
@@ -105,6 +105,32 @@ fn no_original_is_taken_for_another_and_each_goes_alone() {
     }
     // A name with a slash at its end is another name.
     assert_eq!(server.get("/A.png/?w=16&fm=png").status, 404);
+}
+
+/// What a directory watch reports are bytes of names; each has to be the name of the right picture.
+#[test]
+fn files_of_any_name_go_when_they_are_removed_and_take_no_other_along() {
+    // No folder of a file's name, and nothing hidden.
+    let names: Vec<_> = NAMES.into_iter().filter(|name| !name.contains('/')).chain(["사진 😀.png", "a;b"]).collect();
+    let server = Server::start(BINARY, &[], &set(&["source.settle=20ms"]));
+    let colour = |at: usize| [at as u8 + 1, 100, 50];
+    for (at, name) in names.iter().enumerate() {
+        std::fs::write(server.originals.join(name), one_colour(24, colour(at))).expect("written");
+    }
+    let target = |name: &str| format!("/{}?w=16&fm=png", encoded(name));
+    for name in &names {
+        server.until(&target(name), |answer| answer.header("cache-status").contains("memory"));
+    }
+    until("each has a derivative of its own", || server.derivatives().len() == names.len());
+    for (gone, name) in names.iter().enumerate() {
+        std::fs::remove_file(server.originals.join(name)).expect("it was there");
+        let took = server.until(&target(name), |answer| answer.status == 404);
+        assert!(took < Duration::from_secs(1), "{name:?} was served for {took:?}");
+        until("its derivative is gone", || server.derivatives().len() == names.len() - gone - 1);
+        for (at, other) in names.iter().enumerate().skip(gone + 1) {
+            assert_eq!(colour_of(&server.get(&target(other)).body), Some(colour(at)), "{other:?} after {name:?}");
+        }
+    }
 }
 
 #[test]

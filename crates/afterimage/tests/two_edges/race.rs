@@ -67,7 +67,7 @@ pub fn play(what: &str, origin: &Origin, edges: [&Server; 2], in_order: bool) {
 fn round(origin: &Origin, edges: [&Server; 2], at: u64, tally: &Tally) {
     let kind = if at.is_multiple_of(2) { Kind::Picture } else { Kind::File };
     let (old, new) = (2 * at + 1, 2 * at + 2);
-    let is_replaced = at % 3 != 0;
+    let is_replaced = !at.is_multiple_of(3);
     origin.put(kind, at, old);
     let sides = edges.map(|edge| Side { edge, acknowledged: AtomicBool::new(false) });
     let over = AtomicBool::new(false);

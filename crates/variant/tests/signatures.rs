@@ -110,6 +110,69 @@ fn the_signature_is_last_and_alone() {
     }
 }
 
+/// What people try by hand: the same words in another order, form or place, under a signature that was somebody's.
+#[test]
+fn no_rewritten_target_is_accepted() {
+    let rules = rules();
+    let (path, parameters) = ("/p/a%20b.jpg", ["w=300", "h=200", "fit=crop", "expires=2000000000"]);
+    for key in &rules.keys {
+        let target = format!("{path}?{}", parameters.join("&"));
+        let signed = sign(key, &target);
+        let signature = &signed[target.len()..];
+        let mut tried = Vec::new();
+        for at in 0..parameters.len() {
+            // One parameter left out; one in another place; one twice.
+            for to in 0..=parameters.len() {
+                let mut twice = parameters.to_vec();
+                twice.insert(to, parameters[at]);
+                tried.push(format!("{path}?{}", twice.join("&")));
+                let mut moved = parameters.to_vec();
+                let one = moved.remove(at);
+                tried.push(format!("{path}?{}", moved.join("&")));
+                moved.insert(to.min(moved.len()), one);
+                tried.push(format!("{path}?{}", moved.join("&")));
+            }
+        }
+        for (at, byte) in target.char_indices() {
+            let (before, after) = (&target[..at], &target[at + 1..]);
+            // Encoded, encoded twice, in another case; the border of path and query somewhere else; something between.
+            tried.extend([
+                format!("{before}%{:02x}{after}", byte as u32),
+                format!("{before}%{:02X}{after}", byte as u32),
+                format!("{before}%25{:02X}{after}", byte as u32),
+                format!("{before}{}{after}", byte.to_ascii_uppercase()),
+                format!("{before}?{after}"),
+                format!("{before}&{after}"),
+                format!("{before}/{after}"),
+                format!("{before}/.{byte}{after}"),
+                format!("{before}{byte}%00{after}"),
+                format!("{before}{byte}+{after}"),
+            ]);
+        }
+        tried.retain(|text| *text != target);
+        tried.iter_mut().for_each(|text| text.push_str(signature));
+        // The right words with a signature of something else, of nobody, or in another form.
+        let other = sign(key, "/p/other.jpg?w=300");
+        let nobody = SigningKey { secret: Vec::new(), ..key.clone() };
+        let schemes = [Scheme::HmacSha256, Scheme::ImgixMd5].map(|scheme| SigningKey { scheme, ..key.clone() });
+        let digest = &signature[3..];
+        tried.push(format!("{target}&s={}", other.rsplit("s=").next().unwrap()));
+        tried.push(sign(&nobody, &target));
+        tried.extend(schemes.iter().filter(|other| other.scheme != key.scheme).map(|other| sign(other, &target)));
+        tried.extend([
+            format!("{target}&s={}", &digest[..digest.len() / 2]),
+            format!("{target}&s={digest}{digest}"),
+            format!("{target}&s={}", "0".repeat(digest.len())),
+        ]);
+        assert!(tried.len() > 400, "only {}", tried.len());
+        for text in tried {
+            let found = verify(&rules, &text, 0);
+            assert!(!matches!(found, Ok(Signature::Valid { .. })), "{text} was accepted");
+        }
+        assert!(matches!(verify(&rules, &signed, 0), Ok(Signature::Valid { .. })));
+    }
+}
+
 /// A stranger can lengthen `MD5(token + text)`, but only with the padding's bytes in the middle, which no target may hold.
 #[test]
 fn lengthened_md5_targets_are_refused() {

@@ -24,20 +24,20 @@ const HOP_BY_HOP: [HeaderName; 10] = [
 
 /// What a viewer could say about itself or about the address it asked, and an origin might believe. They are not in the
 /// cache key, so an answer made from one would be another viewer's: the classical way to poison a cache.
-const BELIEVED: [&str; 12] = [
+/// Everything that begins with `x-forwarded-` is one of them.
+const BELIEVED: [&str; 8] = [
     "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-proto",
-    "x-forwarded-scheme",
-    "x-forwarded-server",
-    "x-host",
-    "x-original-url",
-    "x-rewrite-url",
     "surrogate-capability",
+    "x-host",
+    "x-http-host-override",
+    "x-original-host",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
 ];
+
+/// With these a GET may be taken for another method, and what that answered be kept as the answer to the GET.
+const OTHER_METHOD: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
 /// The fields in which origins name the tags of an answer, each a list separated by commas or spaces.
 pub const TAG_FIELDS: [HeaderName; 4] = [
@@ -56,11 +56,23 @@ pub fn forwardable_request(viewer: &HeaderMap) -> HeaderMap {
     let mut headers = without_hops(viewer);
     headers.remove(HOST);
     headers.remove(CONTENT_LENGTH);
+    let forwarded: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-")).cloned().collect();
     for name in BELIEVED {
+        headers.remove(name);
+    }
+    for name in forwarded {
         headers.remove(name);
     }
     headers.insert("surrogate-capability", HeaderValue::from_static(SURROGATE_CAPABILITY));
     headers
+}
+
+/// Takes away what would make another method of a request whose answer may be kept.
+pub fn as_its_own_method(headers: &mut HeaderMap) {
+    for name in OTHER_METHOD {
+        headers.remove(name);
+    }
 }
 
 /// The fields of an origin's answer that are kept. `Content-Length` is the body's business.

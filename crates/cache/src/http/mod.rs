@@ -19,7 +19,7 @@ mod vary;
 pub use behaviour::{Behaviour, ErrorTtl, Keep, KeyParts, Pattern, Ttl};
 pub use condition::{Condition, any_tag_matches, evaluate};
 pub use directive::{Directives, Listed, MaxStale};
-pub use fields::{TAG_FIELDS, forwardable_request, forwardable_response, tags};
+pub use fields::{TAG_FIELDS, as_its_own_method, forwardable_request, forwardable_response, tags};
 pub use freshness::{Policy, Times, age_of};
 pub use invalidate::invalidated;
 pub use range::{Wanted, if_range_holds, wanted};

@@ -112,6 +112,8 @@ fn what_an_origin_might_believe_is_not_passed_on() {
         "host: evil",
         "x-forwarded-host: evil",
         "X-Original-URL: /admin",
+        "X-Forwarded-Whatever: evil",
+        "x-real-ip: evil",
         "forwarded: host=evil",
         "authorization: mine",
         "x-unknown: 1",

@@ -1,6 +1,6 @@
 //! A request that is passed through: what it is looked up by, and what of it goes to the origin.
 
-use afterimage_cache::http::{Behaviour, Stored, forwardable_request, secondary, with_validators};
+use afterimage_cache::http::{Behaviour, Stored, as_its_own_method, forwardable_request, secondary, with_validators};
 use afterimage_origin::Body;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderName, Method, Request, Uri, request};
@@ -62,6 +62,9 @@ impl Asked {
     /// What goes to the origin: a question about `stored` where there is one.
     pub(super) fn request(&self, method: &Method, stored: Option<&Stored>, body: Body) -> Request<Body> {
         let mut headers = forwardable_request(&self.headers);
+        if method.is_safe() {
+            as_its_own_method(&mut headers);
+        }
         if let Some(stored) = stored {
             with_validators(&mut headers, stored);
         }

@@ -114,6 +114,49 @@ fn every_crate_says_in_one_line_what_it_is() {
     }
 }
 
+/// The tests that a text names: `file.rs::name` in backticks, the file below `crates/`.
+fn tests_named(text: &str) -> Vec<(&str, &str)> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted.filter_map(|word| word.split_once(".rs::")).collect()
+}
+
+#[test]
+fn every_test_that_the_page_of_faults_names_is_there() {
+    let page = read(&root().join("docs/faults.md"));
+    let named = tests_named(&page);
+    assert!(named.len() > 50, "only {} tests are named", named.len());
+    for (file, name) in named {
+        let path = root().join("crates").join(format!("{file}.rs"));
+        assert!(path.exists(), "docs/faults.md names a test in {file}.rs, which is not there");
+        let head = format!("fn {name}(");
+        let text = read(&path);
+        let before = text.split_once(&head).map(|(before, _)| before);
+        let before = before.unwrap_or_else(|| panic!("docs/faults.md names {file}.rs::{name}, which is not there"));
+        // The attribute stands right above, but for others and words about it.
+        let above = before.rsplit("\n\n").next().unwrap_or_default();
+        let is_test = above.contains("test]") || above.contains("test(") || above.contains("proptest!");
+        assert!(is_test, "{file}.rs::{name} is no test");
+    }
+}
+
+#[test]
+fn the_page_of_faults_names_every_test_that_was_written_for_it() {
+    let page = read(&root().join("docs/faults.md"));
+    for folder in ["afterimage/tests/faults", "afterimage/tests/two_edges"] {
+        for file in files(&root().join("crates").join(folder), "rs") {
+            let text = read(&file);
+            for name in text.split("#[test]\nfn ").skip(1).filter_map(|after| after.split('(').next()) {
+                assert!(page.contains(&format!("::{name}`")), "docs/faults.md does not name {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn tests_in_documents_are_found() {
+    assert_eq!(tests_named("`a/b.rs::c`, `d.rs` and `e.rs::f`"), [("a/b", "c"), ("e", "f")]);
+}
+
 #[test]
 fn scripts_can_be_run() {
     use std::os::unix::fs::PermissionsExt;

@@ -1,0 +1,135 @@
+//! An edge of pictures alone: what becomes of those who wait when the one they wait for dies, and which clock counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, SystemTime};
+
+use afterimage_cache::Cache;
+use afterimage_edge::{Config, Door, Edge, Failure, Job, Load, Parts, Renderer};
+use afterimage_identity::{BoxFuture, Clock, Event, ManualClock, Notice, Stamp};
+use afterimage_imaging::Rendered;
+use afterimage_store::{Asker, Memory, Meta, Write};
+use bytes::Bytes;
+use tokio::sync::watch;
+
+/// Gives back what it got, once the gate is open; the first so many times it dies instead.
+struct Echo {
+    gate: watch::Sender<bool>,
+    renders: AtomicUsize,
+    deaths: usize,
+}
+
+impl Renderer for Echo {
+    fn render(&self, job: Job) -> BoxFuture<'_, Result<Rendered, Failure>> {
+        let at = self.renders.fetch_add(1, SeqCst);
+        let mut gate = self.gate.subscribe();
+        Box::pin(async move {
+            let _ = gate.wait_for(|open| *open).await;
+            assert!(at >= self.deaths, "it dies, as the test wants it to");
+            let bytes = job.bytes.to_vec();
+            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1 })
+        })
+    }
+    fn load(&self) -> Load {
+        Load::default()
+    }
+}
+
+struct Nobody;
+
+impl Notice for Nobody {
+    fn notice(&self, _: Event) {}
+}
+
+/// A clock whose wall can be moved without the rest.
+#[derive(Default)]
+struct Jumping {
+    steady: ManualClock,
+    wall_s: AtomicI64,
+}
+
+impl Clock for Jumping {
+    fn now(&self) -> Stamp {
+        self.steady.now()
+    }
+    fn wall(&self) -> SystemTime {
+        let by = self.wall_s.load(SeqCst);
+        let moved = Duration::from_secs(by.unsigned_abs());
+        if by < 0 { self.steady.wall() - moved } else { self.steady.wall() + moved }
+    }
+}
+
+struct World {
+    edge: Arc<Edge>,
+    originals: Arc<Memory>,
+    renderer: Arc<Echo>,
+    clock: Arc<Jumping>,
+}
+
+impl World {
+    /// One original, `a.png`, and a shut gate.
+    async fn new(deaths: usize) -> Self {
+        let originals = Arc::new(Memory::new());
+        originals.put("a.png", Meta::default(), Bytes::from_static(b"\x89PNG\r\n\x1a\n")).await.unwrap();
+        let clock = Arc::new(Jumping::default());
+        let renderer = Arc::new(Echo { gate: watch::Sender::new(false), renders: AtomicUsize::new(0), deaths });
+        let parts = Parts {
+            originals: originals.clone(),
+            derivatives: Arc::new(Memory::new()),
+            ask: Arc::new(Asker::new(originals.clone(), clock.clone())),
+            cache: Cache::new(afterimage_cache::Config::default()),
+            upstream: None,
+            renderer: renderer.clone(),
+            notice: Arc::new(Nobody),
+            clock: clock.clone(),
+        };
+        Self { edge: Edge::new(Config::default(), parts), originals, renderer, clock }
+    }
+
+    async fn ask(&self) -> http::Response<Bytes> {
+        let (parts, ()) = http::Request::get("/a.png?w=100").body(()).unwrap().into_parts();
+        self.edge.handle(Door::Public, &parts).await
+    }
+}
+
+#[tokio::test]
+async fn a_leader_that_dies_hands_over_to_one_of_those_who_wait() {
+    let world = Arc::new(World::new(1).await);
+    let asking: Vec<_> = (0..50)
+        .map(|_| {
+            let world = world.clone();
+            tokio::spawn(async move { world.ask().await.status().as_u16() })
+        })
+        .collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.renderer.renders.load(SeqCst), 1, "fifty wait for one");
+    world.renderer.gate.send_replace(true);
+    let mut statuses = Vec::new();
+    for asked in asking {
+        statuses.push(asked.await.unwrap());
+    }
+    let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
+    assert_eq!((count(500), count(200)), (1, 49), "it fails alone: {statuses:?}");
+    assert_eq!(world.renderer.renders.load(SeqCst), 2, "one of them leads for the others");
+}
+
+/// Wherever the wall clock is moved to, a proof lives as long as the window, to the nanosecond.
+#[tokio::test]
+async fn the_wall_clock_neither_prolongs_nor_shortens_what_is_proven() {
+    for wall_s in [-1_000_000_000, -3600, -1, 1, 3600, 1_000_000_000] {
+        let world = World::new(0).await;
+        world.renderer.gate.send_replace(true);
+        assert_eq!(world.ask().await.status(), 200);
+        assert!(world.originals.delete(&["a.png".into()]).await.iter().all(Result::is_ok));
+        world.clock.wall_s.store(wall_s, SeqCst);
+        // Half of it at a time would be renewed in between; nobody asks in between.
+        world.clock.steady.advance(world.edge.cache().window());
+        let answer = world.ask().await;
+        let from = answer.headers()["cache-status"].to_str().unwrap().to_owned();
+        assert_eq!((answer.status().as_u16(), from.contains("hit")), (200, true), "{wall_s}: {from}");
+        world.clock.steady.advance(Duration::from_nanos(1));
+        assert_eq!(world.ask().await.status(), 404, "{wall_s}");
+    }
+}

@@ -76,6 +76,7 @@ pub fn example_toml() -> String {
                 Kind::SigningKeys => text.push_str(EXAMPLE_KEY),
                 Kind::Behaviours => text.push_str(EXAMPLE_BEHAVIOUR),
                 Kind::AccessKeys => text.push_str(EXAMPLE_ACCESS_KEY),
+                Kind::Mounts => text.push_str(EXAMPLE_MOUNTS),
                 kind => text.push_str(&line(definition, kind)),
             }
         }
@@ -93,6 +94,10 @@ const EXAMPLE_KEY: &str = "\
 # name = \"2026-11\"
 # scheme = \"hmac-sha256\"            # or \"imgix-md5\" for imgix's client libraries
 # secret_file = \"/run/secrets/afterimage-signing-2026-11\"
+";
+
+const EXAMPLE_MOUNTS: &str = "\
+# mounts = [{ prefix = \"team/\", directory = \"/srv/team\", hosts = [\"img.example.com\"], window = \"5s\" }]
 ";
 
 const EXAMPLE_BEHAVIOUR: &str = "\
@@ -204,6 +209,7 @@ mod tests {
         assert_eq!(settings.presets["thumb"], "w=200&h=200&fit=crop");
         assert_eq!(settings.signing.keys.0.len(), 1);
         assert_eq!(settings.behaviours.0.len(), 1);
+        assert_eq!(settings.mounts().len(), 1);
         assert_eq!(settings.admin.access_keys.0.len(), 1);
         assert!(settings.http.fallback_picture.is_some());
     }

@@ -1,0 +1,449 @@
+//! Hosts that have a part of the keys to themselves: a prefix that is reached by its hosts and by no other. What a viewer asks
+//! such a host for lies below its prefix; a key below the prefix is nothing that any other host has. The host itself stands in no
+//! name: the canonical path begins with the whole key and is the one name that caches, tags, listings and purges know.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+
+use afterimage_identity::{OriginalKey, escape_beginning};
+
+use crate::{Mistake, Refusal, RefusalKind, Resolution, Wanted, canonical_path, natural_path};
+
+/// The longest name of a host, in bytes, and of one of its labels (RFC 1035, section 2.3.4).
+const NAME_BYTES_MAX: usize = 253;
+const LABEL_BYTES_MAX: usize = 63;
+
+/// The name of the host in an authority (`Img.Example.com.:8080` is `img.example.com`), or `None` where there is none that two
+/// readers would agree on. Names are compared as ASCII: one in another script has to come in its `xn--` form.
+pub fn host_name(authority: &str) -> Option<Cow<'_, str>> {
+    let (name, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (address, after) = rest.split_once(']')?;
+            let address: Ipv6Addr = address.parse().ok()?;
+            let port = if after.is_empty() { "" } else { after.strip_prefix(':')? };
+            (Cow::Owned(format!("[{address}]")), port)
+        }
+        None => {
+            let (name, port) = authority.split_once(':').unwrap_or((authority, ""));
+            (Cow::Borrowed(domain(name)?), port)
+        }
+    };
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let is_folded = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    Some(if is_folded { name } else { Cow::Owned(name.to_ascii_lowercase()) })
+}
+
+/// A name of one or more labels, without the dot that may end it.
+fn domain(name: &str) -> Option<&str> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let fits = |label: &str| {
+        (1..=LABEL_BYTES_MAX).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    (name.len() <= NAME_BYTES_MAX && name.split('.').all(fits)).then_some(name)
+}
+
+/// A host as an operator names it, in the form that it is compared in: `img.example.com`, or `*.cdn.example`, whose `*` is any
+/// one label.
+///
+/// # Errors
+/// The remedy.
+pub fn host_pattern(text: &str) -> Result<String, &'static str> {
+    if !text.is_ascii() {
+        return Err("write its name as DNS has it: in ASCII, each label beginning with xn--");
+    }
+    let (star, name) = text.strip_prefix("*.").map_or(("", text), |rest| ("*.", rest));
+    if name.contains('*') {
+        return Err("`*` is the whole first label and nothing else: \"*.cdn.example\"");
+    }
+    if name.contains(':') && !name.starts_with('[') {
+        return Err("name the host without scheme and port");
+    }
+    let name = host_name(name).ok_or("write a host's name alone, such as \"img.example.com\" or \"*.cdn.example\"")?;
+    if !star.is_empty() && (!name.contains('.') || name.starts_with('[')) {
+        return Err("a `*` before a top-level name would be everybody's; write \"*.cdn.example\"");
+    }
+    Ok(format!("{star}{name}"))
+}
+
+/// A part of the keys that has hosts of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Space {
+    prefix: String,
+    path: String,
+    hosts: Vec<String>,
+}
+
+impl Space {
+    /// The beginning of its keys: whole segments, each with its slash.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// What the natural paths of its keys would begin with if they could be asked for elsewhere; ends in a slash.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its hosts, as [`host_pattern`] gives them.
+    pub fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
+    /// A request target as asked on one of its hosts, as behaviours and invalidations name it: with the prefix.
+    pub fn whole_target(&self, target: &str) -> String {
+        format!("{}{}", self.path, target.strip_prefix('/').unwrap_or(target))
+    }
+
+    /// The canonical path as its hosts are asked for it: without the prefix. `None` where a digest stands for the key.
+    pub fn outward(&self, canonical_path: &str) -> Option<String> {
+        let rest = canonical_path.strip_prefix('/')?.strip_prefix(&escape_beginning(self.prefix.as_bytes()))?;
+        Some(format!("/{rest}"))
+    }
+
+    /// The whole key of an original that its hosts call `key`.
+    ///
+    /// # Errors
+    /// Together they are too long for a key.
+    pub fn key(&self, key: &OriginalKey) -> Result<OriginalKey, Refusal> {
+        OriginalKey::new(&format!("{}{key}", self.prefix))
+            .map_err(|why| Refusal::new(RefusalKind::UriTooLong, format!("{why}; the path names no picture")))
+    }
+}
+
+/// Which hosts have which part of the keys. Without any, every host has all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hosts {
+    /// In the order of their prefixes, none of which begins another.
+    spaces: Vec<Space>,
+    names: HashMap<String, usize>,
+    /// By what follows `*.`.
+    wildcards: HashMap<String, usize>,
+}
+
+impl Hosts {
+    /// Joins prefixes (each ends in a slash) and the hosts that have them.
+    ///
+    /// # Errors
+    /// Whatever would make it a matter of opinion what a host has: a host that is named twice, a prefix that begins another,
+    /// what is no host or no prefix.
+    pub fn new<'a>(mounts: impl IntoIterator<Item = (&'a str, &'a [String])>) -> Result<Self, Vec<Mistake>> {
+        let mut mounts: Vec<_> = mounts.into_iter().collect();
+        mounts.sort_by_key(|(prefix, _)| *prefix);
+        let (mut hosts, mut mistakes) = (Self::default(), Vec::new());
+        let mut wrong = |value: &str, remedy: String| {
+            mistakes.push(Mistake { key: "hosts".to_owned(), value: value.to_owned(), remedy });
+        };
+        for (prefix, names) in mounts {
+            let Some(key) = prefix.strip_suffix('/').and_then(|inner| OriginalKey::new(inner).ok()) else {
+                wrong(prefix, "is no prefix of keys; write whole segments with a slash at the end".to_owned());
+                continue;
+            };
+            // Sorted, a prefix that begins another stands right before one that it begins.
+            if let Some(other) = hosts.spaces.last().filter(|other| prefix.starts_with(&other.prefix)) {
+                wrong(prefix, format!("lies below {}, which has hosts of its own; keep them apart", other.prefix));
+                continue;
+            }
+            let at = hosts.spaces.len();
+            let path = format!("{}/", natural_path(&key));
+            hosts.spaces.push(Space { prefix: prefix.to_owned(), path, hosts: Vec::new() });
+            for name in names {
+                let pattern = match host_pattern(name) {
+                    Ok(pattern) => pattern,
+                    Err(remedy) => {
+                        wrong(name, remedy.to_owned());
+                        continue;
+                    }
+                };
+                hosts.spaces[at].hosts.push(pattern.clone());
+                let before = match pattern.strip_prefix("*.") {
+                    Some(rest) => hosts.wildcards.insert(rest.to_owned(), at),
+                    None => hosts.names.insert(pattern, at),
+                };
+                if let Some(before) = before {
+                    wrong(name, format!("is a host of {} already; name each host once", hosts.spaces[before].prefix));
+                }
+            }
+        }
+        if mistakes.is_empty() { Ok(hosts) } else { Err(mistakes) }
+    }
+
+    /// Whether no part of the keys has hosts of its own.
+    pub fn is_empty(&self) -> bool {
+        self.spaces.is_empty()
+    }
+
+    /// The parts that have hosts.
+    pub fn spaces(&self) -> &[Space] {
+        &self.spaces
+    }
+
+    /// What the host of this name has to itself; `None`: what is nobody's. The name is as [`host_name`] gives it. A host that is
+    /// named goes before a `*`.
+    pub fn space(&self, name: &str) -> Option<&Space> {
+        let wild = || self.wildcards.get(name.split_once('.')?.1);
+        self.names.get(name).or_else(wild).map(|at| &self.spaces[*at])
+    }
+
+    /// The part that a key lies in; `None`: in what is nobody's.
+    pub fn space_of(&self, key: &str) -> Option<&Space> {
+        // No prefix begins another: only the last of those that come before the key can begin it.
+        let after = self.spaces.partition_point(|space| space.prefix.as_str() <= key);
+        self.spaces[..after].last().filter(|space| key.starts_with(&space.prefix))
+    }
+
+    /// The first host that a key is served on, where that is not any, and what it is called there.
+    pub fn host_of<'a>(&'a self, key: &'a str) -> Option<(&'a str, &'a str)> {
+        let space = self.space_of(key)?;
+        Some((space.hosts.first()?, &key[space.prefix.len()..]))
+    }
+
+    /// Whether a path, as it is spelled, begins like the natural or canonical paths of a part that has hosts.
+    pub fn have_path(&self, path: &str) -> bool {
+        let escaped = |space: &Space| format!("/{}", escape_beginning(space.prefix.as_bytes()));
+        self.spaces.iter().any(|space| path.starts_with(&space.path) || path.starts_with(&escaped(space)))
+    }
+
+    /// What a resolved target comes to on a host that has `space`.
+    ///
+    /// # Errors
+    /// `NotFound` for a key that other hosts have to themselves, whether or not there is such an original; `UriTooLong`.
+    pub fn place(&self, space: Option<&Space>, resolution: Resolution) -> Result<Resolution, Refusal> {
+        match space {
+            Some(space) => {
+                let key = space.key(&resolution.key)?;
+                Ok(Resolution { canonical_path: canonical_path(&key, &resolution.wanted), key, ..resolution })
+            }
+            None if self.space_of(resolution.key.as_str()).is_some() => {
+                Err(Refusal::new(RefusalKind::NotFound, "the path names nothing on this host"))
+            }
+            None => Ok(resolution),
+        }
+    }
+
+    /// The canonical paths that one key and wish may have come to, on whatever host they were asked for.
+    pub fn canonical_paths(&self, key: &OriginalKey, wanted: &Wanted) -> Vec<String> {
+        let below = self.spaces.iter().filter_map(|space| Some(canonical_path(&space.key(key).ok()?, wanted)));
+        std::iter::once(canonical_path(key, wanted)).chain(below).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Grant, Rules, resolve};
+
+    fn hosts(mounts: &[(&str, &[&str])]) -> Result<Hosts, Vec<Mistake>> {
+        let mounts: Vec<(&str, Vec<String>)> =
+            mounts.iter().map(|(prefix, names)| (*prefix, names.iter().map(ToString::to_string).collect())).collect();
+        Hosts::new(mounts.iter().map(|(prefix, names)| (*prefix, names.as_slice())))
+    }
+
+    fn two() -> Hosts {
+        hosts(&[("b/c d/", &["*.cdn.example", "b.example"]), ("a/", &["img.example.com", "vip.cdn.example"])]).unwrap()
+    }
+
+    #[test]
+    fn one_host_has_many_spellings() {
+        for (authority, name) in [
+            ("img.example.com", Some("img.example.com")),
+            ("IMG.Example.com.:8080", Some("img.example.com")),
+            ("localhost:", Some("localhost")),
+            ("127.0.0.1:80", Some("127.0.0.1")),
+            ("[::1]:80", Some("[::1]")),
+            ("[0:0::1]", Some("[::1]")),
+            ("xn--bcher-kva.example", Some("xn--bcher-kva.example")),
+            ("a_b.example", Some("a_b.example")),
+            ("", None),
+            (".", None),
+            ("a..b", None),
+            (".a", None),
+            ("a..", None),
+            ("a:b", None),
+            ("a:1:2", None),
+            ("user@a", None),
+            ("a/b", None),
+            ("a%2eb", None),
+            ("bücher.example", None),
+            ("[::1", None),
+            ("[::1]x", None),
+            ("[a]", None),
+            ("a b", None),
+        ] {
+            assert_eq!(host_name(authority).as_deref(), name, "{authority}");
+        }
+        let label = |bytes: usize| "a".repeat(bytes);
+        assert!(host_name(&label(63)).is_some() && host_name(&label(64)).is_none());
+        let long = [label(63), label(63), label(63), label(61)].join(".");
+        assert!(host_name(&long).is_some_and(|name| name.len() == 253) && host_name(&format!("{long}a")).is_none());
+    }
+
+    #[test]
+    fn patterns_are_hosts_or_one_star_before_one() {
+        for (text, pattern) in [("IMG.example.com.", "img.example.com"), ("*.CDN.example", "*.cdn.example")] {
+            assert_eq!(host_pattern(text).as_deref(), Ok(pattern));
+        }
+        for (wrong, words) in [
+            ("bücher.example", "xn--"),
+            ("*", "whole first label"),
+            ("*a.example", "whole first label"),
+            ("a.*.example", "whole first label"),
+            ("*.*.example", "whole first label"),
+            ("*.example", "top-level"),
+            ("*.[::1]", "top-level"),
+            ("a.example:80", "port"),
+            ("https://a.example", "scheme"),
+            ("", "name alone"),
+            ("a b", "name alone"),
+        ] {
+            assert!(host_pattern(wrong).unwrap_err().contains(words), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_named_host_goes_before_a_star_and_a_star_is_one_label() {
+        let hosts = two();
+        for (name, prefix) in [
+            ("img.example.com", Some("a/")),
+            ("vip.cdn.example", Some("a/")),
+            ("x.cdn.example", Some("b/c d/")),
+            ("b.example", Some("b/c d/")),
+            ("cdn.example", None),
+            ("x.y.cdn.example", None),
+            ("example.com", None),
+            ("localhost", None),
+        ] {
+            assert_eq!(hosts.space(name).map(Space::prefix), prefix, "{name}");
+        }
+        for (key, prefix) in [
+            ("a/x", Some("a/")),
+            ("b/c d/x/y", Some("b/c d/")),
+            ("a", None),
+            ("ab/x", None),
+            ("b/c", None),
+            ("b/c dd/x", None),
+            ("0", None),
+            ("z", None),
+        ] {
+            assert_eq!(hosts.space_of(key).map(Space::prefix), prefix, "{key}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_a_matter_of_opinion_is_refused() {
+        for (mounts, value, words) in [
+            (&[("a/", &["x.example"][..]), ("b/", &["X.example."])][..], "X.example.", "host of a/ already"),
+            (&[("a/", &["*.x.example", "*.x.example"])], "*.x.example", "host of a/ already"),
+            (&[("a/", &["x.example"]), ("a/b/", &["y.example"])], "a/b/", "lies below a/"),
+            (&[("a/", &["x.example"]), ("a/", &["y.example"])], "a/", "lies below a/"),
+            (&[("a", &["x.example"])], "a", "no prefix"),
+            (&[("", &["x.example"])], "", "no prefix"),
+            (&[("a/", &["https://x.example"])], "https://x.example", "scheme"),
+        ] {
+            let found = hosts(mounts).unwrap_err();
+            assert!(found.iter().any(|one| one.value == value && one.remedy.contains(words)), "{mounts:?}: {found:?}");
+        }
+        assert!(hosts(&[("a/", &["x.example"]), ("ab/", &["y.example"])]).is_ok());
+    }
+
+    /// What a target comes to on a host: its canonical path, or the kind of its refusal.
+    fn asked(hosts: &Hosts, host: &str, target: &str, grant: Grant) -> Result<String, RefusalKind> {
+        let space = hosts.space(&host_name(host).unwrap());
+        let resolution = resolve(&Rules::default(), target, None, grant);
+        resolution
+            .and_then(|resolution| hosts.place(space, resolution))
+            .map(|it| it.canonical_path)
+            .map_err(|it| it.kind)
+    }
+
+    #[test]
+    fn a_host_has_its_part_and_nobody_else_has_it() {
+        let hosts = two();
+        for (host, target, expected) in [
+            ("img.example.com", "/p.jpg?w=300&fm=webp", Ok("/a/p.jpg/-/w300.webp")),
+            ("img.example.com", "/p.jpg/-/w300.webp", Ok("/a/p.jpg/-/w300.webp")),
+            ("img.example.com", "/p.jpg", Ok("/a/p.jpg")),
+            ("x.cdn.example", "/p.jpg?w=300&fm=webp", Ok("/b/c=20d/p.jpg/-/w300.webp")),
+            // With the prefix it is another original of the same host.
+            ("img.example.com", "/a/p.jpg/-/w300.webp", Ok("/a/a/p.jpg/-/w300.webp")),
+            ("localhost", "/p.jpg", Ok("/p.jpg")),
+            // No other host has it, however it is spelled.
+            ("localhost", "/a/p.jpg?w=300", Err(RefusalKind::NotFound)),
+            ("localhost", "/%61/p.jpg?w=300", Err(RefusalKind::NotFound)),
+            ("localhost", "/a/p.jpg/-/w300.webp", Err(RefusalKind::NotFound)),
+            ("localhost", "/b/c%20d/p.jpg", Err(RefusalKind::NotFound)),
+            ("localhost", "/b/c=20d/p.jpg/-/w300.webp", Err(RefusalKind::NotFound)),
+            ("localhost", "/b/c=20d/p.jpg", Ok("/b/c=3D20d/p.jpg")),
+            // And nothing leads out of it.
+            ("img.example.com", "/../p.jpg", Err(RefusalKind::BadRequest)),
+            ("img.example.com", "/%2e%2e/p.jpg", Err(RefusalKind::BadRequest)),
+            ("img.example.com", "/..%2fp.jpg", Err(RefusalKind::BadRequest)),
+            ("img.example.com", "/../p.jpg/-/w300.webp", Err(RefusalKind::NotFound)),
+            ("img.example.com", "//p.jpg", Err(RefusalKind::NotFound)),
+            ("img.example.com", "/", Err(RefusalKind::NotFound)),
+        ] {
+            for grant in [Grant::Public, Grant::Signed, Grant::Open] {
+                assert_eq!(
+                    asked(&hosts, host, target, grant).as_deref(),
+                    expected.as_ref().map(|it| *it).map_err(|it| it),
+                    "{host}{target} {grant:?}"
+                );
+            }
+        }
+        assert_eq!(asked(&hosts, "localhost", "/a/p.jpg", Grant::Trusted), Err(RefusalKind::NotFound));
+        let long = format!("/{}", "k/".repeat(2047) + "ab");
+        assert!(asked(&hosts, "localhost", &long, Grant::Open).is_ok());
+        assert_eq!(asked(&hosts, "img.example.com", &long, Grant::Open), Err(RefusalKind::UriTooLong));
+    }
+
+    #[test]
+    fn paths_below_a_prefix_are_known_in_both_spellings() {
+        let hosts = two();
+        for (path, yes) in
+            [("/a/x", true), ("/b/c%20d/x", true), ("/b/c=20d/x", true), ("/ab", false), ("/a", false), ("/b/x", false)]
+        {
+            assert_eq!(hosts.have_path(path), yes, "{path}");
+        }
+    }
+
+    #[test]
+    fn canonical_paths_go_out_as_they_came_in() {
+        let hosts = two();
+        let space = hosts.space("b.example").unwrap();
+        assert_eq!(space.outward("/b/c=20d/p.jpg/-/w300.webp").as_deref(), Some("/p.jpg/-/w300.webp"));
+        assert_eq!(space.outward("/a/p.jpg"), None);
+        assert_eq!(space.outward("/=.0123"), None);
+        assert_eq!((space.path(), space.whole_target("/x?d=1").as_str()), ("/b/c%20d/", "/b/c%20d/x?d=1"));
+    }
+
+    proptest! {
+        /// Whatever is asked for on a host lies below its prefix, and never in another's.
+        #[test]
+        fn no_target_leaves_its_space(target in "/[a-c./%0-9=-]{0,24}(\\?w=100)?") {
+            let hosts = hosts(&[("a/", &["a.example"]), ("b/", &["b.example"])]).unwrap();
+            for (host, beginning) in [("a.example", "/a/"), ("b.example", "/b/")] {
+                if let Ok(path) = asked(&hosts, host, &target, Grant::Open) {
+                    prop_assert!(path.starts_with(beginning) || path.starts_with("/=."), "{path}");
+                }
+            }
+            if let Ok(path) = asked(&hosts, "localhost", &target, Grant::Open) {
+                prop_assert!(!path.starts_with("/a/") && !path.starts_with("/b/"), "{path}");
+            }
+        }
+
+        #[test]
+        fn the_way_out_leads_back_in(key in "[a-z é~]{1,8}(/[a-z é~]{1,8}){0,2}") {
+            let hosts = two();
+            let space = hosts.space("b.example").unwrap();
+            let Ok(key) = OriginalKey::new(&key) else { return Ok(()) };
+            let inward = canonical_path(&space.key(&key).unwrap(), &Wanted::Original);
+            let outward = space.outward(&inward).unwrap();
+            prop_assert_eq!(outward, canonical_path(&key, &Wanted::Original));
+        }
+    }
+}

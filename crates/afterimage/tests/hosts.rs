@@ -147,7 +147,7 @@ fn commands_know_the_hosts() {
     for arguments in [&["p.jpg", "--host", "one.example"][..], &["p.jpg", "--base", "http://one.example:8080"]] {
         let (code, text) = srcset(arguments);
         assert!(code == Some(0) && text.contains("http://one.example:8080/p.jpg?w=640"), "{text}");
-        assert!(text.contains("width=\"800\""), "the file itself was looked at: {text}");
+        assert!(text.contains("width=\"4032\""), "the file itself was looked at: {text}");
     }
     let (code, text) = srcset(&["tenants/one/p.jpg"]);
     assert!(code == Some(2) && text.contains("srcset p.jpg --host one.example"), "{text}");

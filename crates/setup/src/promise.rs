@@ -28,6 +28,12 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
     for Placed { prefix, window: own, .. } in settings.placed().iter().filter(|placed| !placed.prefix.is_empty()) {
         line(&format!("of {prefix}"), window(*own, "the mount's window"));
     }
+    if settings.asks_over_http() {
+        line(
+            "from an HTTP server",
+            "counts as gone on a 404 or 410, once that server has answered so for a key that nobody has".into(),
+        );
+    }
     line("from its disk", disk(settings));
     line("from a browser", beyond(settings.http.browser_age, "http.browser_age", "no purge reaches a browser"));
     line(
@@ -250,6 +256,7 @@ mod tests {
             "of a/                   is never served again: the source is asked on every hit (the mount's window 0s)",
             "from this server        is not served later than 1s after",
             "on img.example.com, *.cdn.example: what lies below shop/, and nothing else; on no other host",
+            "counts as gone on a 404 or 410",
         ] {
             assert!(text.contains(words), "{words} in\n{text}");
         }

@@ -49,7 +49,8 @@ A setting is written in the configuration file, in the environment, or on the co
 - Secrets have a second form that reads them from a file: `admin.token_file`, `AFTERIMAGE_ADMIN_TOKEN_FILE`. Signing keys are tables in
   the file (`name`, `scheme`, `secret` or `secret_file`), and lines of `NAME SCHEME SECRET` elsewhere; access keys are tables with `id` and
   `secret` or `secret_file`, and lines of `ID SECRET`. Behaviours are tables in the file, and
-  `path=/a/* query=d ttl_max=1d path=/b/* serves=origin` elsewhere.
+  `path=/a/* query=d ttl_max=1d path=/b/* serves=origin` elsewhere. Mounts are tables or texts in the file, and
+  `products/ https://origin.example/, team/ hosts=a.example;*.b.example window=5s /srv/team` elsewhere.
 - Sizes need a unit (`B KiB MiB GiB TiB`, or `kB MB GB TB` for powers of ten), durations too (`ms s m h d`).
 - A relative path in the file starts at the file's own folder.
 - Unknown names, values out of range and settings that contradict each other are reported all at once, each with its remedy; nothing

@@ -7,6 +7,7 @@
 mod canonical;
 mod change;
 mod format;
+mod host;
 mod hosts;
 mod limits;
 mod name;
@@ -27,7 +28,8 @@ mod wish;
 
 pub use change::{Change, Why};
 pub use format::Format;
-pub use hosts::{Hosts, Space, host_name, host_pattern};
+pub use host::{host_name, host_pattern};
+pub use hosts::{Hosts, Space};
 pub use name::{DerivativeName, canonical_path, derivative_key, derivative_prefix, parse_derivative_key};
 pub use negotiate::negotiate;
 pub use parameter::{LACKING, Name, PARAMETERS, Parameter, parameter};

@@ -94,6 +94,16 @@ fn pictures_come_from_a_url_and_go_with_their_originals() {
     assert!(String::from_utf8_lossy(&receipts.stdout).contains("a b.jpg"), "{receipts:?}");
 }
 
+/// HEAD, GET, and HEAD again once the derivative is stored: were the original gone or unprovable by then, it would be taken back.
+fn until_stored(upstream: &Upstream) {
+    let begun = Instant::now();
+    while upstream.asked().iter().filter(|asked| !is_probe(asked)).count() < 3 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", upstream.asked());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+}
+
 /// Whatever else the server says proves nothing: what was made stays, and is not served beyond the window.
 #[test]
 fn an_origin_in_trouble_loses_nothing() {
@@ -102,13 +112,7 @@ fn an_origin_in_trouble_loses_nothing() {
     let upstream = upstream(&files);
     let server = serve(&upstream, &["--set", "origin.failures_max=0"]);
     assert_eq!(server.get("/a.jpg?w=400").status, 200);
-    // HEAD, GET, and HEAD again once the derivative is stored: in trouble by then, it would be taken back.
-    let begun = Instant::now();
-    while upstream.asked().iter().filter(|asked| !is_probe(asked)).count() < 3 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", upstream.asked());
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    std::thread::sleep(Duration::from_millis(50));
+    until_stored(&upstream);
     for steps in [
         answer(500, &[], b""),
         answer(403, &[], b""),
@@ -141,6 +145,7 @@ fn a_server_that_cannot_prove_absence_is_named_and_nothing_is_removed_for_it() {
     });
     let server = serve(&upstream, &[]);
     assert_eq!(server.get("/a.jpg?w=400").status, 200);
+    until_stored(&upstream);
     let operator = |target: &str| request(&server.admin, "GET", target, &[], b"").text();
     let begun = Instant::now();
     while !operator("/readyz").contains("cannot prove absence: it refuses") {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterimage_identity::Original;
-use afterimage_variant::{Wanted, derivative_key, resolve};
+use afterimage_variant::{Wanted, canonical_path, derivative_key, resolve};
 use serde::{Deserialize, Serialize};
 
 use crate::edge::Edge;
@@ -82,7 +82,8 @@ impl Edge {
         explanation.original = Some(original.key.to_string());
         let rewritten = rewritten(&live, space, target, &resolution.wanted);
         explanation.cache_key = Some(rewritten.unwrap_or_else(|| resolution.canonical_path.clone()));
-        explanation.canonical_path_on_host = space.and_then(|space| space.outward(&resolution.canonical_path));
+        let there = || canonical_path(&live.config.hosts.outward(&resolution.key), &resolution.wanted);
+        explanation.canonical_path_on_host = space.map(|_| there());
         explanation.canonical_path = Some(resolution.canonical_path);
         explanation.canonical_path_note = original.key.escaped().is_digest().then(|| {
             "the key is too long to be spelled there, so its digest stands for it: this path is for caches and purges, and \

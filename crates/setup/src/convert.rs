@@ -164,6 +164,7 @@ impl Settings {
             },
             purge: afterimage_purge::Config {
                 source: self.source.name.clone(),
+                hosts: self.hosts()?,
                 state_dir: locations.state.clone(),
                 fill_ms_max: milliseconds(self.purge.fill_timeout),
                 mass_loss: afterimage_purge::MassLoss {

@@ -1,7 +1,7 @@
 //! Names of hosts: as requests bring them and as operators write them, in the one form that they are compared in.
 
+use core::net::Ipv6Addr;
 use std::borrow::Cow;
-use std::net::Ipv6Addr;
 
 /// The longest name of a host, in bytes, and of one of its labels (RFC 1035, section 2.3.4).
 const NAME_BYTES_MAX: usize = 253;

@@ -1,6 +1,7 @@
 //! Whether this origin can prove absence: it is asked about a key that nobody has, when a first 404 makes it matter or earlier, and
 //! again whenever it comes back after it was left alone. What is not proven is asked again after a while: it may have been put right.
 
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use afterimage_identity::{Absence, Instead, Stamp, absent_key};
@@ -51,7 +52,7 @@ impl Originals {
 
     /// HEAD, and a GET whose body nobody reads where HEAD is refused as a method.
     async fn ask_absence(&self) -> Absence {
-        let key = absent_key();
+        let key = absent_key(random());
         let mut answer = self.request(Method::HEAD, &key, None).await;
         if let Ok(refused) = &answer
             && matches!(refused.status(), StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
@@ -75,6 +76,12 @@ impl Originals {
     }
 }
 
+/// Bits that are new each time: the standard library keys its maps with them.
+fn random() -> u128 {
+    let half = || u128::from(RandomState::new().hash_one(0u8));
+    half() << 64 | half()
+}
+
 /// What the answer about a key that nobody has says of all others.
 fn judge(status: StatusCode) -> Absence {
     match status {
@@ -93,6 +100,12 @@ fn judge(status: StatusCode) -> Absence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_questions_are_about_one_key() {
+        let keys: std::collections::HashSet<_> = (0..1000).map(|_| random()).collect();
+        assert_eq!(keys.len(), 1000);
+    }
 
     #[test]
     fn only_404_and_410_say_that_nothing_is_there() {

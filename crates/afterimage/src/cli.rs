@@ -47,6 +47,9 @@ pub enum Command {
     Explain {
         /// URL, or its path and query
         url: String,
+        /// The host that the viewer would ask (default: the URL's)
+        #[arg(long)]
+        host: Option<String>,
         /// The `Accept` header the viewer would send
         #[arg(long, default_value = "image/avif,image/webp,image/*,*/*;q=0.8")]
         accept: String,
@@ -104,11 +107,14 @@ pub enum Command {
     Keygen,
     /// Prints a copyable <img srcset=…> for an original
     Srcset {
-        /// The original's key
+        /// The original's key; on a host that has originals of its own, what it is called there
         key: String,
         /// Where pictures are served
         #[arg(long, default_value = "http://127.0.0.1:8080")]
         base: String,
+        /// Another host in the place of the base's
+        #[arg(long)]
+        host: Option<String>,
         /// The `sizes` attribute
         #[arg(long, default_value = "100vw")]
         sizes: String,

@@ -15,8 +15,11 @@ use crate::exit::Exit;
 use crate::instance::Instance;
 use crate::printing;
 
-pub fn explain(common: &Common, url: &str, accept: &str, json: bool) -> Result<(), Exit> {
-    let query = form(&[("url", &target_of(url)), ("accept", accept)]);
+pub fn explain(common: &Common, url: &str, host: Option<&str>, accept: &str, json: bool) -> Result<(), Exit> {
+    let target = target_of(url);
+    let mut fields = vec![("url", target.as_str()), ("accept", accept)];
+    fields.extend(host.or_else(|| host_of(url)).map(|host| ("host", host)));
+    let query = form(&fields);
     let explanation: Explanation = call(common, Method::GET, &format!("/api/explain?{query}"), String::new())?;
     print(json, &explanation, || printing::explanation(&explanation))
 }
@@ -96,6 +99,12 @@ pub fn target_of(url: &str) -> String {
     if target.starts_with('/') { target.to_owned() } else { format!("/{target}") }
 }
 
+/// The authority of a URL; what has no scheme names none.
+pub fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    rest.split(['/', '?']).next().filter(|host| !host.is_empty())
+}
+
 /// `application/x-www-form-urlencoded`.
 fn form(fields: &[(&str, &str)]) -> String {
     let encode = |text: &str| {
@@ -114,14 +123,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_gives_its_target() {
-        for (url, target) in [
-            ("http://localhost:8080/a.jpg?w=1", "/a.jpg?w=1"),
-            ("https://example.com", "/"),
-            ("/a.jpg?w=1", "/a.jpg?w=1"),
-            ("a.jpg", "/a.jpg"),
+    fn a_url_gives_its_target_and_its_host() {
+        for (url, target, host) in [
+            ("http://localhost:8080/a.jpg?w=1", "/a.jpg?w=1", Some("localhost:8080")),
+            ("https://example.com", "/", Some("example.com")),
+            ("https://example.com?w=1", "/?w=1", Some("example.com")),
+            ("/a.jpg?w=1", "/a.jpg?w=1", None),
+            ("a.jpg", "/a.jpg", None),
         ] {
             assert_eq!(target_of(url), target);
+            assert_eq!(host_of(url), host);
         }
     }
 }

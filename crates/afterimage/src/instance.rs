@@ -138,11 +138,15 @@ impl Instance {
 
 /// What the routes speak to.
 pub fn control(settings: &Settings, wired: &Wired, door: Door, base: String) -> Arc<Control> {
-    let window = humantime::format_duration(settings.window());
+    let window = humantime::format_duration(settings.longest_window());
     Arc::new(Control {
         edge: wired.edge.clone(),
         purger: wired.purger.clone(),
         originals: wired.originals.clone(),
+        absences: Box::new({
+            let absences = wired.absences.clone();
+            move || absences.known()
+        }),
         invalidations: invalidations(settings, wired),
         door,
         base,

@@ -11,7 +11,7 @@ use afterimage_variant::{Grant, Wanted};
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Common, Shell};
-use crate::commands::target_of;
+use crate::commands::{host_of, target_of};
 use crate::exit::Exit;
 use crate::instance::{self, list, settings};
 
@@ -88,15 +88,47 @@ pub fn keygen() -> Result<(), Exit> {
     Ok(())
 }
 
-pub fn srcset(common: &Common, key: &str, base: &str, sizes: &str) -> Result<(), Exit> {
+pub fn srcset(common: &Common, key: &str, base: &str, host: Option<&str>, sizes: &str) -> Result<(), Exit> {
     let settings = settings(common, Vec::new())?;
+    let hosts = settings.hosts().map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
+    let base = on_host(base, host)?;
     let key = OriginalKey::new(key).map_err(|error| Exit::Usage(error.to_string()))?;
-    let source = settings.source.directory.as_ref().and_then(|directory| {
-        let bytes = std::fs::read(directory.join(key.as_str())).ok()?;
+    let name = host_of(&base).and_then(variant::host_name);
+    let whole = match name.as_deref().and_then(|name| hosts.space(name)) {
+        Some(space) => space.key(&key).map_err(|refusal| Exit::Usage(refusal.to_string()))?,
+        None => match hosts.host_of(key.as_str()) {
+            Some((host, there)) => {
+                let words = format!("{key} is served on {host} alone; write: srcset {there} --host {host}");
+                return Err(Exit::Usage(words));
+            }
+            None => key.clone(),
+        },
+    };
+    let source = file(&settings, &whole).and_then(|path| {
+        let bytes = std::fs::read(path).ok()?;
         Some(imaging::probe(&bytes, &settings.imaging().limits).ok()?.upright)
     });
-    println!("{}", variant::srcset(&settings.rules(), base, &key, source, sizes, ""));
+    println!("{}", variant::srcset(&settings.rules(), &base, &key, source, sizes, ""));
     Ok(())
+}
+
+/// The file of an original, where its source is a folder.
+fn file(settings: &afterimage_setup::Settings, key: &OriginalKey) -> Option<std::path::PathBuf> {
+    let placed = settings.placed();
+    let holding = placed.iter().filter_map(|placed| Some((placed, key.as_str().strip_prefix(&placed.prefix)?)));
+    let (placed, key) = holding.max_by_key(|(placed, _)| placed.prefix.len())?;
+    Some(placed.source.directory()?.join(key))
+}
+
+/// `base` with another host, whatever its scheme and port are.
+fn on_host(base: &str, host: Option<&str>) -> Result<String, Exit> {
+    let Some(host) = host else { return Ok(base.to_owned()) };
+    let wrong = || Exit::Usage(format!("--host {host}: write a host's name alone, such as img.example.com"));
+    let host = variant::host_name(host).filter(|_| !host.contains(':') || host.starts_with('[')).ok_or_else(wrong)?;
+    let (scheme, rest) = base.split_once("://").unwrap_or(("http", base));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+    Ok(format!("{scheme}://{host}{}/{path}", port.map(|port| format!(":{port}")).unwrap_or_default()))
 }
 
 pub fn check_config(common: &Common, defaults: bool) -> Result<(), Exit> {
@@ -135,7 +167,7 @@ pub fn check_overlap(
         }
     };
     let canonical = missing.into_iter().rev().fold(canonical, |path, name| path.join(name));
-    let mounted = settings.mounts().into_iter().map(|mount| mount.source);
+    let mounted = settings.mounts().iter().map(|mount| mount.source.clone());
     let mut found = Vec::new();
     for source in std::iter::once(source.clone()).chain(mounted) {
         let Some(directory) = source.directory() else { continue };

@@ -28,14 +28,16 @@ fn main() -> ExitCode {
     let Cli { common, command } = Cli::parse();
     let done = match command {
         Command::Serve(options) => serve::serve(&common, &options),
-        Command::Explain { url, accept, json } => commands::explain(&common, &url, &accept, json),
+        Command::Explain { url, host, accept, json } => {
+            commands::explain(&common, &url, host.as_deref(), &accept, json)
+        }
         Command::Purge(options) => commands::purge(&common, &options),
         Command::Reconcile { dry_run, confirm, json } => commands::reconcile(&common, dry_run, confirm, json),
         Command::Receipts { key, limit, json } => commands::receipts(&common, key.as_deref(), limit, json),
         Command::Render { input, output, parameters } => local::render(&common, &input, &output, &parameters),
         Command::Sign { url, key, expires_in } => local::sign(&common, &url, key.as_deref(), expires_in),
         Command::Keygen => local::keygen(),
-        Command::Srcset { key, base, sizes } => local::srcset(&common, &key, &base, &sizes),
+        Command::Srcset { key, base, host, sizes } => local::srcset(&common, &key, &base, host.as_deref(), &sizes),
         Command::CheckConfig { defaults } => local::check_config(&common, defaults),
         Command::Completions { shell } => local::completions(shell),
     };

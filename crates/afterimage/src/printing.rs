@@ -84,6 +84,9 @@ pub fn explanation(explanation: &Explanation) -> String {
         let _ = writeln!(text, "{name:<15} {value}");
     };
     line("URL", &explanation.target);
+    if let Some(host) = &explanation.host {
+        line("host", host);
+    }
     line("policy", &explanation.verdict);
     if let Some(status) = explanation.status {
         line("status", &status.to_string());
@@ -92,6 +95,7 @@ pub fn explanation(explanation: &Explanation) -> String {
         ("original", &explanation.original),
         ("source says", &explanation.source_says),
         ("canonical path", &explanation.canonical_path),
+        ("  on that host", &explanation.canonical_path_on_host),
         ("", &explanation.canonical_path_note),
         ("cache key", &explanation.cache_key),
         ("derivative key", &explanation.derivative_key),

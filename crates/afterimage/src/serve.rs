@@ -142,6 +142,7 @@ async fn run(
     let purging = tokio::spawn(wired.purger.clone().run(async move {
         let _ = ended.wait_for(|stop| *stop).await;
     }));
+    let absences = tokio::spawn(wired.absences.clone().watch());
     let (access, lines) = AccessLog::start(settings.log.access, settings.log.client_address)
         .map_err(|error| Exit::Failed(error.to_string()))?;
     let answer = Pictures { edge: wired.edge.clone(), door, pass_timeout: settings.pass.total_timeout };
@@ -155,6 +156,7 @@ async fn run(
     until_told(common, options, &wired, settings).await?;
     tracing::info!("draining");
     drop(watches);
+    absences.abort();
     let _ = stop.send(true);
     for listener in serving {
         let _ = listener.await;
@@ -218,7 +220,8 @@ async fn greet(
 ) {
     let mut text = format!("afterimage {} serves {source}\n", env!("CARGO_PKG_VERSION"));
     for mount in settings.mounts() {
-        text.push_str(&format!("mounted      {} from {}\n", mount.prefix, mount.source));
+        let hosts = if mount.hosts.is_empty() { String::new() } else { format!(" for {}", mount.hosts.join(", ")) };
+        text.push_str(&format!("mounted      {} from {}{hosts}\n", mount.prefix, mount.source));
     }
     text.push_str(&format!("pictures     http://{pictures}\nindex page   http://{admin}/\n"));
     let mut watched: Vec<String> = watches
@@ -254,6 +257,10 @@ async fn example(settings: &Settings, wired: &Wired, pictures: SocketAddr) -> Op
             continue;
         };
         let Ok(probe) = afterimage_imaging::probe(&object.body, &settings.imaging().limits) else { continue };
+        // What other hosts have to themselves is not served at this address.
+        if wired.edge.host_of(&listed.key).is_some() {
+            continue;
+        }
         let key = OriginalKey::new(&listed.key).ok()?;
         let base = format!("http://{pictures}");
         return Some(afterimage_variant::srcset(&settings.rules(), &base, &key, Some(probe.upright), "100vw", ""));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use afterimage_testkit::{Asked, Server, Step, Upstream, answer, pictures, run, size_of};
+use afterimage_testkit::{Asked, Server, Step, Upstream, answer, pictures, request, run, size_of};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_afterimage");
 const ALLOW: [&str; 2] = ["--set", "origin.allow=127.0.0.1/32"];
@@ -28,8 +28,12 @@ fn file(etag: &'static str, name: &str) -> File {
 }
 
 fn upstream(files: &Files) -> Upstream {
+    Upstream::start(upstream_script(files))
+}
+
+fn upstream_script(files: &Files) -> impl Fn(&Asked) -> Vec<Step> + Send + Sync + 'static {
     let files = files.clone();
-    Upstream::start(move |asked: &Asked| {
+    move |asked: &Asked| {
         let found = files.lock().expect("no test panics with it").get(&asked.target).cloned();
         match found {
             None => answer(404, &[], b""),
@@ -43,7 +47,12 @@ fn upstream(files: &Files) -> Upstream {
                 answer(200, &headers, &body)
             }
         }
-    })
+    }
+}
+
+/// The question about a key that nobody has.
+fn is_probe(asked: &Asked) -> bool {
+    asked.target.contains("/afterimage-absent-")
 }
 
 fn put(files: &Files, target: &str, file: File) {
@@ -85,6 +94,16 @@ fn pictures_come_from_a_url_and_go_with_their_originals() {
     assert!(String::from_utf8_lossy(&receipts.stdout).contains("a b.jpg"), "{receipts:?}");
 }
 
+/// HEAD, GET, and HEAD again once the derivative is stored: were the original gone or unprovable by then, it would be taken back.
+fn until_stored(upstream: &Upstream) {
+    let begun = Instant::now();
+    while upstream.asked().iter().filter(|asked| !is_probe(asked)).count() < 3 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", upstream.asked());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+}
+
 /// Whatever else the server says proves nothing: what was made stays, and is not served beyond the window.
 #[test]
 fn an_origin_in_trouble_loses_nothing() {
@@ -93,13 +112,7 @@ fn an_origin_in_trouble_loses_nothing() {
     let upstream = upstream(&files);
     let server = serve(&upstream, &["--set", "origin.failures_max=0"]);
     assert_eq!(server.get("/a.jpg?w=400").status, 200);
-    // HEAD, GET, and HEAD again once the derivative is stored: in trouble by then, it would be taken back.
-    let begun = Instant::now();
-    while upstream.asked().len() < 3 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", upstream.asked());
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    std::thread::sleep(Duration::from_millis(50));
+    until_stored(&upstream);
     for steps in [
         answer(500, &[], b""),
         answer(403, &[], b""),
@@ -116,6 +129,36 @@ fn an_origin_in_trouble_loses_nothing() {
     }
     let told = server.run(&["explain", "/a.jpg?w=400"]);
     assert!(String::from_utf8_lossy(&told.stdout).contains("present"), "{told:?}");
+}
+
+/// A server that has an answer for everything cannot say that something is gone: it is said loudly, and nothing is removed.
+#[test]
+fn a_server_that_cannot_prove_absence_is_named_and_nothing_is_removed_for_it() {
+    let files = Files::default();
+    put(&files, "/base/a.jpg", file("\"1\"", "museum.jpg"));
+    let script = upstream_script(&files);
+    let probe = Arc::new(Mutex::new(answer(403, &[], b"")));
+    let says = probe.clone();
+    let upstream = Upstream::start(move |asked: &Asked| match is_probe(asked) {
+        true => says.lock().expect("no test panics with it").clone(),
+        false => script(asked),
+    });
+    let server = serve(&upstream, &[]);
+    assert_eq!(server.get("/a.jpg?w=400").status, 200);
+    until_stored(&upstream);
+    let operator = |target: &str| request(&server.admin, "GET", target, &[], b"").text();
+    let begun = Instant::now();
+    while !operator("/readyz").contains("cannot prove absence: it refuses") {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{}", operator("/readyz"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(operator("/metrics").contains("afterimage_source_proves_absence{prefix=\"\"} 0"));
+    delete(&files, "/base/a.jpg");
+    server.until("/a.jpg?w=400", |answer| answer.status == 503);
+    assert!(server.get("/a.jpg?w=400").text().contains("cannot prove that something is absent"));
+    let told = server.run(&["reconcile"]);
+    assert!(told.status.success(), "{told:?}");
+    assert_eq!(server.derivatives().len(), 1, "nothing is removed on no proof");
 }
 
 #[test]

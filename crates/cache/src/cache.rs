@@ -149,7 +149,12 @@ impl<T: Weigh> Cache<T> {
         self.inner.window()
     }
 
-    /// Changes the validation window; a shorter one holds from the next look on.
+    /// The validation window in force for one original.
+    pub fn window_of(&self, original: &Original) -> Duration {
+        self.inner.own_window(original).unwrap_or_else(|| self.inner.window())
+    }
+
+    /// Changes the validation window of all originals that have none of their own; a shorter one holds from the next look on.
     pub fn set_window(&self, window: Duration) {
         self.inner.window_ns.store(nanos(window), Ordering::Release);
     }
@@ -257,6 +262,13 @@ impl<T: Weigh> Inner<T> {
         Duration::from_nanos(self.window_ns.load(Ordering::Acquire))
     }
 
+    /// The window of the longest beginning that the original's key has.
+    pub(crate) fn own_window(&self, original: &Original) -> Option<Duration> {
+        let key = original.key.as_str();
+        let fitting = self.config.windows.iter().filter(|(beginning, _)| key.starts_with(beginning.as_str()));
+        fitting.max_by_key(|(beginning, _)| beginning.len()).map(|(_, window)| *window)
+    }
+
     fn look(&self, path: &str, now: Stamp, arrived: Option<Stamp>) -> Found<T> {
         let Some(entry) = self.table.get(path) else {
             return Found::Miss { why: MissWhy::Absent };
@@ -278,7 +290,7 @@ impl<T: Weigh> Inner<T> {
         };
         let age = group.age(now);
         let asked_since = || arrived.is_some_and(|arrived| group.proved_at() >= Some(arrived));
-        if !age.is_some_and(|age| age <= self.window() || asked_since()) {
+        if !age.is_some_and(|age| age <= group.window(self.window()) || asked_since()) {
             return Found::Prove { entry, age };
         }
         let renew = group.take_renewal(now);

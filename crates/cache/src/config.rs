@@ -15,6 +15,8 @@ pub struct Config {
     /// the moment the question was sent. Zero means a question per hit, see
     /// [`Cache::look_since`](crate::Cache::look_since).
     pub window: Duration,
+    /// Other windows, for the originals whose keys begin so; the longest beginning holds.
+    pub windows: Vec<(String, Duration)>,
     /// How many selectors the fence log remembers: 1 or more. What was fetched or checked before the oldest of them
     /// cannot be tested and is dropped.
     pub fence_log_max: usize,
@@ -33,6 +35,7 @@ impl Default for Config {
             bytes_max: 256 << 20,
             item_bytes_max: 32 << 20,
             window: Duration::from_secs(1),
+            windows: Vec::new(),
             fence_log_max: 10_000,
             fence_log_bytes_max: 16 << 20,
             shards: 64,

@@ -25,15 +25,24 @@ pub(crate) struct Group {
     /// After this moment the next hit renews, unless [`HANDED_OUT`].
     renew_after: AtomicU64,
     retired: AtomicBool,
+    /// The window of its source, where that has one of its own.
+    own_window: Option<Duration>,
 }
 
 impl Group {
-    pub(crate) fn new(version: Version, proved_at: Option<Stamp>, window: Duration) -> Self {
+    /// `window` holds where the source has no window of its own.
+    pub(crate) fn new(
+        version: Version,
+        proved_at: Option<Stamp>,
+        own_window: Option<Duration>,
+        window: Duration,
+    ) -> Self {
         let group = Self {
             version,
             proved: AtomicU64::new(NEVER),
             renew_after: AtomicU64::new(0),
             retired: AtomicBool::new(false),
+            own_window,
         };
         if let Some(stamp) = proved_at {
             group.restamp(stamp, window);
@@ -41,11 +50,16 @@ impl Group {
         group
     }
 
+    /// The window that holds, where `window` holds for all that have none of their own.
+    pub(crate) fn window(&self, window: Duration) -> Duration {
+        self.own_window.unwrap_or(window)
+    }
+
     /// Takes a proof whose question was sent at `asked_at`; an older one than the last changes nothing.
     pub(crate) fn restamp(&self, asked_at: Stamp, window: Duration) {
         let stamp = asked_at.0.saturating_add(1);
         if self.proved.fetch_max(stamp, Ordering::AcqRel) < stamp {
-            self.renew_after.store(asked_at.after(window / 2).0.min(HANDED_OUT - 1), Ordering::Release);
+            self.renew_after.store(asked_at.after(self.window(window) / 2).0.min(HANDED_OUT - 1), Ordering::Release);
         }
     }
 

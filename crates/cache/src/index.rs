@@ -157,9 +157,10 @@ impl<T> Index<T> {
         original: &Original,
         version: &Version,
         proved_at: Option<Stamp>,
+        own_window: Option<Duration>,
         window: Duration,
     ) -> Joined {
-        let make = || Arc::new(Group::new(version.clone(), proved_at, window));
+        let make = || Arc::new(Group::new(version.clone(), proved_at, own_window, window));
         match self.group(original) {
             None => Joined::Group(make()),
             Some(group) if group.version == *version => {

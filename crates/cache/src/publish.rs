@@ -73,7 +73,7 @@ impl<T: Weigh> Inner<T> {
             let kept = if facts.fresh_until.is_some() { Kept::Yes } else { Kept::Unbounded };
             return (kept, None);
         };
-        match index.join(original, version, facts.proved_at, self.window()) {
+        match index.join(original, version, facts.proved_at, self.own_window(original), self.window()) {
             Joined::Group(group) => (Kept::Yes, Some(group)),
             Joined::Alone(group) => (Kept::OtherVersion, Some(group)),
             Joined::Replaced(group) => {
@@ -85,8 +85,8 @@ impl<T: Weigh> Inner<T> {
 
     /// The proof of an entry that is handed out but not kept: nobody shares it.
     fn own_group(&self, facts: &Facts) -> Option<Arc<Group>> {
-        let version = facts.original.as_ref().and(facts.version.as_ref())?;
-        Some(Arc::new(Group::new(version.clone(), facts.proved_at, self.window())))
+        let (original, version) = (facts.original.as_ref()?, facts.version.as_ref()?);
+        Some(Arc::new(Group::new(version.clone(), facts.proved_at, self.own_window(original), self.window())))
     }
 
     fn make_room(&self, index: &mut Index<T>, bytes: u64, leaving: &mut Vec<Arc<Entry<T>>>) -> Kept {

@@ -189,7 +189,7 @@ impl<T: Weigh> Inner<T> {
         let group = lock(&self.index).group(original).cloned();
         // A source that fails is not asked again by the very next hit.
         group.map_or(Settled::Nothing, |group| {
-            group.renew_again_after(asked_at.after(self.window() / 8));
+            group.renew_again_after(asked_at.after(group.window(self.window()) / 8));
             Settled::Unproven
         })
     }

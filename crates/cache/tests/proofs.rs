@@ -216,3 +216,24 @@ fn a_shorter_window_holds_from_the_next_look_on() {
     cache.set_window(Duration::from_nanos(10));
     assert_eq!((look(&cache, 1010), look(&cache, 1011)), ("hit", "prove"));
 }
+
+#[test]
+fn each_source_has_its_own_window_and_renews_at_half_of_it() {
+    let windows = [("m/", 10), ("m/n/", 1000)].map(|(key, window)| (key.to_owned(), Duration::from_nanos(window)));
+    let cache =
+        Cache::new(Config { window: Duration::from_nanos(100), windows: windows.to_vec(), ..Config::default() });
+    for (key, window) in [("a", 100), ("m/a", 10), ("m/n/a", 1000), ("mm/a", 100)] {
+        assert_eq!(cache.window_of(&original(key)), Duration::from_nanos(window), "{key}");
+        let path = format!("/{key}/-/w1");
+        put(&cache, facts(&path, key, 1, 1000), Body(1));
+        let look = |now| tell(&cache.look(&path, Stamp(now)));
+        let half = window / 2;
+        let seen = [1000 + half, 1001 + half, 1001 + half, 1000 + window, 1001 + window].map(look);
+        assert_eq!(seen, ["hit", "renew", "hit", "hit", "prove"], "{key}");
+        // A proof that is renewed has the same window again.
+        assert!(cache.prove(&original(key), &version(1), Stamp(5000), cache.sequence()));
+        assert_eq!([5000 + half, 5001 + half, 5001 + window].map(look), ["hit", "renew", "prove"], "{key}");
+    }
+    cache.set_window(Duration::from_nanos(1));
+    assert_eq!(cache.window_of(&original("m/n/a")), Duration::from_nanos(1000), "its own stands");
+}

@@ -140,9 +140,10 @@ impl Invalidations {
     async fn raise(self: &Arc<Self>, items: Vec<(String, Item)>) -> Result<(Vec<(String, Item)>, Raised), Fault> {
         let this = self.clone();
         let raising = tokio::task::spawn_blocking(move || {
+            let host_paths = this.edge.host_paths();
             let mut raised = Raised { matched: vec![0; items.len()], last: vec![Sequence(0); this.fences.len()] };
             for ((_, item), matched) in items.iter().zip(&mut raised.matched) {
-                for selector in item.selectors(|target| this.edge.names(target)) {
+                for selector in item.selectors(&host_paths, |target| this.edge.names(target)) {
                     for (fence, last) in this.fences.iter().zip(&mut raised.last) {
                         let raised = fence.raise(&selector);
                         *matched += raised.matched;

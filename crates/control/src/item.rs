@@ -46,26 +46,38 @@ impl Item {
         })
     }
 
-    /// Everything it covers. `names` says under which cache keys the answers to a request target may lie.
+    /// Everything it covers. `names` says under which cache keys the answers to a request target may lie, and `host_paths` what
+    /// the paths that are asked on hosts of their own lie below: which host the item is about, it does not say.
     ///
     /// No two of the selectors cover the same path, so what they match can be added up.
-    pub(crate) fn selectors(&self, names: impl Fn(&str) -> BTreeSet<String>) -> Vec<Selector> {
+    pub(crate) fn selectors(&self, host_paths: &[String], names: impl Fn(&str) -> BTreeSet<String>) -> Vec<Selector> {
+        // As it is spelled, on every host.
+        let spellings = |text: &str| {
+            let below = host_paths.iter().map(|path| format!("{path}{}", &text[1..]));
+            std::iter::once(text.to_owned()).chain(below).collect::<Vec<_>>()
+        };
         match self {
             Self::Tag(tag) => vec![Selector::Tag(tag.clone())],
             Self::Exact(path) => {
                 let mut paths = names(path);
-                paths.insert(path.clone());
+                paths.extend(spellings(path));
                 paths.into_iter().map(Selector::Path).collect()
             }
             Self::Wildcard(beginning) if beginning == "/" => vec![Selector::All],
             Self::Wildcard(beginning) => match beginning.split_once('?') {
                 None => {
+                    let spelled = spellings(beginning).into_iter();
+                    let mut beginnings: BTreeSet<String> =
+                        spelled.flat_map(|beginning| [canonical_beginning(&beginning), beginning]).collect();
                     // A key that is too long for a path stands there as a digest, which no beginning tells apart.
-                    let beginnings =
-                        [beginning.clone(), canonical_beginning(beginning), format!("/{DIGEST_BEGINNING}")];
-                    let covered =
-                        |one: &String| beginnings.iter().any(|other| one != other && one.starts_with(other.as_str()));
-                    let apart: BTreeSet<_> = beginnings.iter().filter(|one| !covered(one)).cloned().collect();
+                    beginnings.insert(format!("/{DIGEST_BEGINNING}"));
+                    let mut apart: Vec<String> = Vec::new();
+                    for one in beginnings {
+                        // In order, whatever covers this one is the last that was kept.
+                        if !apart.last().is_some_and(|last| one.starts_with(last.as_str())) {
+                            apart.push(one);
+                        }
+                    }
                     apart.into_iter().map(Selector::Prefix).collect()
                 }
                 // Canonical paths have no query: whatever it begins with, any variant of the path may be meant.
@@ -74,7 +86,7 @@ impl Item {
                         let below = Selector::Prefix(format!("{name}/-/"));
                         [Selector::Path(name), below]
                     });
-                    std::iter::once(Selector::Prefix(beginning.clone())).chain(variants).collect()
+                    spellings(beginning).into_iter().map(Selector::Prefix).chain(variants).collect()
                 }
             },
         }
@@ -119,7 +131,37 @@ mod tests {
             "/a%20b.jpg" => BTreeSet::from(["/a=20b.jpg".into()]),
             _ => BTreeSet::new(),
         };
-        Item::parse(text).unwrap().selectors(names).iter().map(ToString::to_string).collect()
+        Item::parse(text).unwrap().selectors(&[], names).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_item_is_meant_on_every_host() {
+        let hosts = ["/t/".to_owned(), "/u%20v/".to_owned()];
+        let names = |target: &str| match target {
+            "/a.jpg?w=400" => BTreeSet::from(["/a.jpg/-/w400.jpg".into(), "/t/a.jpg/-/w400.jpg".into()]),
+            _ => BTreeSet::new(),
+        };
+        let selectors = |text: &str| {
+            let selectors = Item::parse(text).unwrap().selectors(&hosts, names);
+            selectors.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            selectors("/a.jpg?w=400"),
+            [
+                "path /a.jpg/-/w400.jpg",
+                "path /a.jpg?w=400",
+                "path /t/a.jpg/-/w400.jpg",
+                "path /t/a.jpg?w=400",
+                "path /u%20v/a.jpg?w=400"
+            ]
+        );
+        assert_eq!(
+            selectors("/a*"),
+            ["prefix /=.*", "prefix /a*", "prefix /t/a*", "prefix /u%20v/a*", "prefix /u=20v/a*"]
+        );
+        assert_eq!(selectors("/t*"), ["prefix /=.*", "prefix /t*", "prefix /u%20v/t*", "prefix /u=20v/t*"], "once");
+        assert_eq!(selectors("/*"), ["everything"]);
+        assert_eq!(selectors("#t"), ["tag t"]);
     }
 
     #[test]
@@ -186,14 +228,14 @@ mod tests {
             let natural = natural_path(&key);
             let beginning = natural[..cut.min(natural.len())].to_owned();
             let canonical = canonical_path(&key, &Wanted::Original);
-            let selectors = Item::Wildcard(beginning).selectors(|_| BTreeSet::new());
+            let selectors = Item::Wildcard(beginning).selectors(&[], |_| BTreeSet::new());
             prop_assert!(selectors.iter().any(|selector| selector.covers(&canonical, None, &[])), "{canonical}");
         }
 
         #[test]
         fn no_item_panics(text in "[/#]?\\PC{0,80}\\*?") {
             if let Ok(item) = Item::parse(&text) {
-                item.selectors(|_| BTreeSet::new());
+                item.selectors(&["/t/".to_owned()], |_| BTreeSet::new());
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use afterimage_cache::Usage;
 use afterimage_edge::{Load, Snapshot};
+use afterimage_identity::Absence;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -25,6 +26,7 @@ pub(crate) struct Sample {
     pub(crate) renders: Load,
     pub(crate) purges: Purges,
     pub(crate) invalidations: Counts,
+    pub(crate) absences: Vec<(String, Absence)>,
 }
 
 impl Sample {
@@ -59,6 +61,16 @@ impl Collector for Sample {
         )?;
         for (why, count) in &self.edge.misses {
             ConstCounter::new(*count).encode(misses.encode_family(&[("why", *why)])?)?;
+        }
+        let proven = |absence: &Absence| ConstGauge::new(i64::from(*absence == Absence::Proven));
+        let mut sources = encoder.encode_descriptor(
+            "source_proves_absence",
+            "Whether a source on another machine has shown that its 404 proves absence, by the prefix of its keys",
+            None,
+            proven(&Absence::Unknown).metric_type(),
+        )?;
+        for (prefix, absence) in &self.absences {
+            proven(absence).encode(sources.encode_family(&[("prefix", prefix.as_str())])?)?;
         }
         let counters = [
             ("body_bytes", "Bytes of bodies sent", self.edge.body_bytes),
@@ -103,6 +115,7 @@ impl Collector for Sample {
 mod tests {
     use super::*;
     use afterimage_edge::Reason;
+    use afterimage_identity::Instead;
 
     #[test]
     fn every_reason_has_its_counter() {
@@ -114,11 +127,14 @@ mod tests {
             renders: Load::default(),
             purges: Purges { open: 1, held: 2 },
             invalidations: Counts { total: 3, in_progress: 1, oldest_s: 5 },
+            absences: vec![("a/".into(), Absence::Proven), (String::new(), Absence::Unproven(Instead::Refused))],
         };
         let text = sample.text();
         assert!(text.contains("afterimage_answers_total{reason=\"memory\"} 7"), "{text}");
         assert!(text.contains("afterimage_misses_total{why=\"fenced\"} 3"), "{text}");
         assert!(text.contains("afterimage_body_bytes_total 9"), "{text}");
+        assert!(text.contains("afterimage_source_proves_absence{prefix=\"a/\"} 1"), "{text}");
+        assert!(text.contains("afterimage_source_proves_absence{prefix=\"\"} 0"), "{text}");
         assert!(text.contains("afterimage_purges_held 2"), "{text}");
         assert!(text.contains("afterimage_invalidations_total 3"), "{text}");
         assert!(text.contains("afterimage_invalidation_oldest_seconds 5"), "{text}");

@@ -11,14 +11,18 @@ async function start() {
   get('q').max = site.qualities.length;
   get('q').value = 0;
   const list = get('list');
-  for (const key of site.pictures) {
+  for (const picture of site.pictures) {
     const button = document.createElement('button');
-    const thumb = document.createElement('img');
-    thumb.loading = 'lazy';
-    thumb.alt = '';
-    thumb.src = site.base + path(key) + '?w=96&h=96&fit=crop&auto=format';
-    button.append(thumb, key);
-    button.onclick = () => choose(key, button);
+    // What only another host serves cannot be shown from here: no page may say another Host.
+    if (!picture.host) {
+      const thumb = document.createElement('img');
+      thumb.loading = 'lazy';
+      thumb.alt = '';
+      thumb.src = site.base + path(picture.name) + '?w=96&h=96&fit=crop&auto=format';
+      button.append(thumb);
+    }
+    button.append(picture.key);
+    button.onclick = () => choose(picture, button);
     list.append(button);
   }
   if (list.firstChild) list.firstChild.click();
@@ -27,8 +31,8 @@ async function start() {
 
 const path = key => '/' + key.split('/').map(encodeURIComponent).join('/');
 
-function choose(key, button) {
-  current = key;
+function choose(picture, button) {
+  current = picture;
   for (const other of get('list').children) other.setAttribute('aria-current', other === button);
   show();
 }
@@ -49,8 +53,15 @@ function parameters() {
 
 async function show() {
   if (!current) return;
-  const url = site.base + path(current) + '?' + parameters();
+  const target = path(current.name) + '?' + parameters();
+  const url = current.host ? 'https://' + current.host + target : site.base + target;
   get('url').textContent = get('url').href = url;
+  if (current.host) {
+    shown = {};
+    get('stage').replaceChildren();
+    facts([['served on', current.host + ' alone'], ['original', current.key]]);
+    return;
+  }
   const asked = performance.now();
   const mine = shown = {};
   let response, body;

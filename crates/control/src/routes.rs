@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterimage_edge::{Door, Edge, Explanation};
-use afterimage_identity::{OriginalKey, Receipt};
+use afterimage_identity::{Absence, OriginalKey, Receipt};
 use afterimage_purge::{Filter, Mode, Order, OrderOf, Purger, Report};
 use afterimage_store::{Error, Page, Read, Refusal};
 use axum::extract::{Query, State};
@@ -33,6 +33,8 @@ pub struct Control {
     pub purger: Arc<Purger>,
     /// The originals, for the index page's list.
     pub originals: Arc<dyn Read>,
+    /// The sources on other machines, by the prefixes of their keys, and whether they can prove absence.
+    pub absences: Box<dyn Fn() -> Vec<(String, Absence)> + Send + Sync>,
     /// What makes this edge's caches forget.
     pub invalidations: Arc<Invalidations>,
     /// Whom the listener of pictures speaks to; URLs are explained as it would understand them.
@@ -76,9 +78,18 @@ async fn index(State(control): Shared) -> Response {
 
 /// Ready to serve; a hold is said, because a person has to end it, but pictures are served all the same.
 async fn ready(State(control): Shared) -> Response {
-    match control.purger.health().held {
-        0 => "ready\n".into_response(),
-        held => format!("ready, but {held} purges wait for `afterimage reconcile --confirm`\n").into_response(),
+    let mut buts = match control.purger.health().held {
+        0 => Vec::new(),
+        held => vec![format!("{held} purges wait for `afterimage reconcile --confirm`")],
+    };
+    for (prefix, absence) in (control.absences)() {
+        if let Absence::Unproven(why) = absence {
+            buts.push(format!("the source below /{prefix} cannot prove absence: {why}"));
+        }
+    }
+    match buts.as_slice() {
+        [] => "ready\n".into_response(),
+        buts => format!("ready, but {}\n", buts.join("; ")).into_response(),
     }
 }
 
@@ -90,6 +101,7 @@ async fn metrics(State(control): Shared) -> Response {
         renders: control.edge.renderer().load(),
         purges: Purges { open: health.open as u64, held: health.held as u64 },
         invalidations: control.invalidations.counts(),
+        absences: (control.absences)(),
     };
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], sample.text()).into_response()
 }
@@ -100,7 +112,17 @@ struct Site<'a> {
     promise: &'a str,
     ladder: &'a [u32],
     qualities: &'a [u8],
-    pictures: Vec<String>,
+    pictures: Vec<Shown>,
+}
+
+/// A picture of the index page.
+#[derive(Serialize)]
+struct Shown {
+    key: String,
+    /// Another host that it is served on, and there alone; and what it is called there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    name: String,
 }
 
 async fn site(State(control): Shared) -> Result<Response, Problem> {
@@ -111,12 +133,16 @@ async fn site(State(control): Shared) -> Result<Response, Problem> {
     };
     let shown = [".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif"];
     let is_picture = |key: &String| shown.iter().any(|ending| key.to_ascii_lowercase().ends_with(ending));
+    let shown_as = |key: String| match control.edge.host_of(&key) {
+        Some((host, name)) => Shown { host: Some(host), name, key },
+        None => Shown { host: None, name: key.clone(), key },
+    };
     let site = Site {
         base: &control.base,
         promise: &control.promise,
         ladder: &control.ladder,
         qualities: &control.qualities,
-        pictures: page.entries.into_iter().map(|listed| listed.key).filter(is_picture).collect(),
+        pictures: page.entries.into_iter().map(|listed| listed.key).filter(is_picture).map(shown_as).collect(),
     };
     Ok(Json(site).into_response())
 }
@@ -124,11 +150,14 @@ async fn site(State(control): Shared) -> Result<Response, Problem> {
 #[derive(Deserialize)]
 struct ExplainQuery {
     url: String,
+    /// The host that was asked; none is a host that has nothing to itself.
+    host: Option<String>,
     accept: Option<String>,
 }
 
 async fn explain(State(control): Shared, Query(query): Query<ExplainQuery>) -> Json<Explanation> {
-    Json(control.edge.explain(control.door, &query.url, query.accept.as_deref()).await)
+    let ExplainQuery { url, host, accept } = &query;
+    Json(control.edge.explain(control.door, host.as_deref(), url, accept.as_deref()).await)
 }
 
 #[derive(Deserialize)]

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use afterimage_control::Limits;
 use afterimage_identity::{Original, OriginalKey, SourceId};
 use afterimage_store::Read;
+use afterimage_variant::Hosts;
 use support::World;
 
 const ACCEPTS: [&str; 3] = ["*/*", "image/webp", "image/avif,image/webp"];
@@ -196,4 +198,57 @@ async fn nothing_old_is_answered_after_an_invalidation_during_a_slow_fill() {
     );
     assert_eq!(stale.load(Ordering::Relaxed), 0);
     assert!(raced * 2 > trials, "only {raced} of {trials} raced: the test is too fast to show anything");
+}
+
+/// Whoever invalidates names the URL that they know, without the host: it is meant on every host, and so is its wildcard.
+#[tokio::test]
+async fn the_url_a_person_knows_is_meant_on_every_host() {
+    let (one, two) = (["one.example".to_owned()], ["*.two.example".to_owned()]);
+    let hosts = Hosts::new([("t/one/", &one[..]), ("t/t wo/", &two[..])]).unwrap();
+    let world = World::of(afterimage_edge::Config { hosts, ..Default::default() }, Limits::default(), false);
+    let keys = ["p.jpg", "t/one/p.jpg", "t/t wo/p.jpg", "t/one/q.jpg"];
+    let asked = [
+        ("localhost", "/p.jpg?w=400&auto=format"),
+        ("one.example", "/p.jpg?w=400&auto=format"),
+        ("x.two.example", "/p.jpg?w=400&auto=format"),
+        ("one.example", "/q.jpg?w=400&auto=format"),
+    ];
+    for (round, (items, fresh)) in [
+        (&["/p.jpg?w=400&auto=format"][..], &[0, 1, 2][..]),
+        (&["/p.jpg*"], &[0, 1, 2]),
+        (&["/q.jpg?w=4*"], &[3]),
+        // By its canonical path, as the host is asked and as the whole has it.
+        (&["/q.jpg/-/w400.webp"], &[3]),
+        (&["/t/one/q.jpg/-/w400.webp"], &[3]),
+        (&["/t/one/*"], &[1, 3]),
+        (&[tag("t/one/p.jpg").as_str()], &[1]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for key in keys {
+            world.put(key, &format!("{key} {round} old")).await;
+        }
+        world.create(&format!("all {round}"), &["/*"]).await;
+        for ((host, target), key) in asked.iter().zip(keys) {
+            assert_eq!(world.ask_host(host, target, "image/webp").await, format!("{key} {round} old"));
+            world.put(key, &format!("{key} {round} new")).await;
+        }
+        let reply = world.create(&format!("r{round}"), items).await;
+        assert_eq!(reply.status, 201, "{}", reply.body);
+        let matched = fresh.len();
+        assert!(
+            reply.header("afterimage-matched").ends_with(&format!("matched={matched}")),
+            "{items:?} {:?}",
+            reply.headers
+        );
+        for (at, ((host, target), key)) in asked.iter().zip(keys).enumerate() {
+            let content = if fresh.contains(&at) { "new" } else { "old" };
+            assert_eq!(
+                world.ask_host(host, target, "image/webp").await,
+                format!("{key} {round} {content}"),
+                "{items:?}"
+            );
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use afterimage_identity::{Revision, SourceId};
 use afterimage_imaging as imaging;
-use afterimage_variant::{Mistake, Rules};
+use afterimage_variant::{Hosts, Mistake, Rules};
 use bytes::Bytes;
 use http::HeaderValue;
 
@@ -57,6 +57,8 @@ pub struct Fallback {
 pub struct Config {
     /// The source all keys are of.
     pub source: SourceId,
+    /// Hosts that have a part of the keys to themselves. Decided at start: a reload leaves it.
+    pub hosts: Hosts,
     /// What a bare original gets.
     pub originals: OriginalsMode,
     /// How long an entry may still be served when its source cannot say whether the original is there, beyond the
@@ -98,6 +100,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             source: SourceId::default(),
+            hosts: Hosts::default(),
             originals: OriginalsMode::default(),
             stale_when_unprovable: None,
             source_bytes_max: 64 << 20,

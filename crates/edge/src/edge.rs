@@ -78,8 +78,11 @@ impl Edge {
     /// Puts other settings in force for every request that arrives from now on. When they change the bytes of derivatives,
     /// everything cached is fenced.
     pub fn reload(&self, config: Config) {
-        let live = Live::new(config);
-        let before = self.live.swap(Arc::new(live));
+        // Which sources there are, and what is whose, was decided at start.
+        let old = self.live.load();
+        let config = Config { source: old.config.source.clone(), hosts: old.config.hosts.clone(), ..config };
+        drop(old);
+        let before = self.live.swap(Arc::new(Live::new(config)));
         let now = self.live.load();
         // Behaviours say what keys mean: under others, one key may name another answer.
         let behaves =

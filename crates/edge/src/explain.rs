@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use afterimage_identity::Original;
-use afterimage_variant::{Wanted, derivative_key, resolve};
+use afterimage_variant::{Wanted, canonical_path, derivative_key, resolve};
 use serde::{Deserialize, Serialize};
 
 use crate::edge::Edge;
+use crate::host::space_of;
 use crate::viewer_request::{grant, permit, rewritten};
 use crate::{Door, Failure};
 
@@ -15,6 +16,9 @@ use crate::{Door, Failure};
 pub struct Explanation {
     /// The URL's path and query.
     pub target: String,
+    /// The host that was asked, where it has originals of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// What policy says: `allowed`, or why not.
     pub verdict: String,
     /// The status a refusal would have.
@@ -25,6 +29,9 @@ pub struct Explanation {
     pub source_says: Option<String>,
     /// The canonical path.
     pub canonical_path: Option<String>,
+    /// That path as the host is asked for it, where it has originals of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canonical_path_on_host: Option<String>,
     /// What is to be known about that path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canonical_path_note: Option<String>,
@@ -45,12 +52,24 @@ pub struct Explanation {
 }
 
 impl Edge {
-    /// Explains what `target` (path and query, as in a request) means at `door` with this `Accept`.
-    pub async fn explain(self: &Arc<Self>, door: Door, target: &str, accept: Option<&str>) -> Explanation {
+    /// Explains what `target` (path and query, as in a request) means at `door` to whoever asks `host` with this `Accept`.
+    pub async fn explain(
+        self: &Arc<Self>,
+        door: Door,
+        host: Option<&str>,
+        target: &str,
+        accept: Option<&str>,
+    ) -> Explanation {
         let live = self.live.load_full();
         let mut explanation = Explanation::of(target);
+        let space = match host.map_or(Ok(None), |host| space_of(&live, host)) {
+            Ok(space) => space,
+            Err(refusal) => return explanation.refused(Failure::Refused(refusal)),
+        };
+        explanation.host = space.and(host).map(str::to_owned);
         let resolved = grant(&live, door, target, self.clock.wall()).and_then(|(grant, _)| {
-            resolve(&live.config.rules, target, accept, grant).map(|resolution| (grant, resolution))
+            let resolution = resolve(&live.config.rules, target, accept, grant)?;
+            Ok((grant, live.config.hosts.place(space, resolution)?))
         });
         let (grant, resolution) = match resolved {
             Ok(resolved) => resolved,
@@ -61,8 +80,10 @@ impl Edge {
         }
         let original = Original::new(live.config.source.clone(), resolution.key.clone());
         explanation.original = Some(original.key.to_string());
-        let rewritten = rewritten(&live, target, &resolution.wanted);
+        let rewritten = rewritten(&live, space, target, &resolution.wanted);
         explanation.cache_key = Some(rewritten.unwrap_or_else(|| resolution.canonical_path.clone()));
+        let there = || canonical_path(&live.config.hosts.outward(&resolution.key), &resolution.wanted);
+        explanation.canonical_path_on_host = space.map(|_| there());
         explanation.canonical_path = Some(resolution.canonical_path);
         explanation.canonical_path_note = original.key.escaped().is_digest().then(|| {
             "the key is too long to be spelled there, so its digest stands for it: this path is for caches and purges, and \
@@ -92,11 +113,13 @@ impl Explanation {
     fn of(target: &str) -> Self {
         Self {
             target: target.to_owned(),
+            host: None,
             verdict: "allowed".to_owned(),
             status: None,
             original: None,
             source_says: None,
             canonical_path: None,
+            canonical_path_on_host: None,
             canonical_path_note: None,
             cache_key: None,
             tags: Vec::new(),

@@ -15,7 +15,7 @@ use crate::edge::{Edge, Filling};
 use crate::picture::Kept;
 use crate::viewer_request::{self, Authorised, Entered};
 use crate::viewer_response::{self, Leaving};
-use crate::{Door, Failure, Reason, Reply};
+use crate::{Door, Failure, Reason, Reply, host};
 
 /// How often a request starts over because what it waited for was fenced or abandoned.
 const ATTEMPTS_MAX: u32 = 4;
@@ -41,6 +41,7 @@ impl Edge {
             && self.upstream.is_some()
             && !pass.is_for_pictures(&parts)
             && !live.config.rules.is_fronts(parts.uri.path())
+            && host::may_pass(&live, &parts)
         {
             return self.pass(&live, pass, parts, body).await;
         }
@@ -93,7 +94,10 @@ impl Edge {
                 }
                 Found::Prove { entry, age } => match self.prove(&asked.original).await {
                     Answer::Unprovable(why) => {
-                        let allowed = live.config.stale_when_unprovable.map(|stale| self.cache.window() + stale);
+                        let allowed = live
+                            .config
+                            .stale_when_unprovable
+                            .map(|stale| self.cache.window_of(&asked.original) + stale);
                         let serves = age.is_some_and(|age| allowed.is_some_and(|allowed| age <= allowed));
                         let (entry, from, missed) = if serves {
                             (Ok(entry), Some(Reason::Memory), None)

@@ -6,13 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use afterimage_identity::Original;
 use afterimage_variant::{
-    Change, Format, Grant, Refusal, RefusalKind, Resolution, Signature, Wanted, canonical_path, resolve, verify,
+    Change, Format, Grant, Refusal, RefusalKind, Resolution, Signature, Space, Wanted, canonical_path, resolve, verify,
 };
 use http::header::{ACCEPT, HeaderMap};
 use http::{Method, request};
 
 use crate::config::{Door, Live, OriginalsMode};
-use crate::{Failure, Rewrite};
+use crate::{Failure, Rewrite, host};
 
 /// A request that policy and signature allow. Only [`enter`] makes one, and every later stage wants one.
 pub(crate) struct Authorised {
@@ -62,7 +62,9 @@ pub(crate) fn enter(live: &Live, door: Door, request: &request::Parts, wall: Sys
         _ => return Entered::Method,
     }
     let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
-    match authorise(live, door, target, accept(&request.headers).as_deref(), wall) {
+    let authorised = host::space(live, request)
+        .and_then(|space| authorise(live, door, space, target, accept(&request.headers).as_deref(), wall));
+    match authorised {
         Ok(authorised) => Entered::Authorised(Arc::new(authorised)),
         Err(refusal) => Entered::Refused(Failure::Refused(refusal)),
     }
@@ -91,15 +93,16 @@ pub(crate) fn grant(live: &Live, door: Door, target: &str, wall: SystemTime) -> 
 fn authorise(
     live: &Live,
     door: Door,
+    space: Option<&Space>,
     target: &str,
     accept: Option<&str>,
     wall: SystemTime,
 ) -> Result<Authorised, Refusal> {
     let (grant, expires_in_s) = grant(live, door, target, wall)?;
-    let resolution = resolve(&live.config.rules, target, accept, grant)?;
+    let resolution = live.config.hosts.place(space, resolve(&live.config.rules, target, accept, grant)?)?;
     permit(live, grant, &resolution)?;
     let Resolution { key, wanted, canonical_path, vary_accept, changed, ignored, .. } = resolution;
-    let path = rewritten(live, target, &wanted).unwrap_or(canonical_path);
+    let path = rewritten(live, space, target, &wanted).unwrap_or(canonical_path);
     Ok(Authorised {
         original: Original::new(live.config.source.clone(), key),
         wanted,
@@ -111,9 +114,12 @@ fn authorise(
 
 /// The key that a behaviour with `rewrite = "dims"` gives a picture that was asked for by `d` and nothing else; `None`
 /// where the canonical path is the key.
-pub(crate) fn rewritten(live: &Live, target: &str, wanted: &Wanted) -> Option<String> {
+pub(crate) fn rewritten(live: &Live, space: Option<&Space>, target: &str, wanted: &Wanted) -> Option<String> {
+    let pass = live.config.pass.as_ref()?;
+    // What a host has to itself is named with its prefix, or two hosts would share a key.
+    let target = space.map_or(Cow::Borrowed(target), |space| Cow::Owned(space.whole_target(target)));
     let (path, query) = target.split_once('?')?;
-    let route = live.config.pass.as_ref()?.route(path).filter(|route| route.rewrite == Rewrite::Dims)?;
+    let route = pass.route(path).filter(|route| route.rewrite == Rewrite::Dims)?;
     let Wanted::Variant(variant) = wanted else { return None };
     // Anything beside it would make another picture of the same size.
     if !query.starts_with("d=") || query.contains('&') {

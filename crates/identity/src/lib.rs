@@ -3,6 +3,7 @@
 //! Every other crate may import this one; it imports none of them. It holds no I/O, no clock and no policy: a name is
 //! made here, checked here and escaped here, so that two crates can never disagree about what a thing is called.
 
+mod absence;
 mod digest;
 mod escape;
 mod event;
@@ -14,6 +15,7 @@ mod stamp;
 mod tag;
 mod version;
 
+pub use absence::{Absence, Instead, absent_key};
 pub use digest::{Digest, digest_hex};
 pub use escape::{
     DIGEST_BEGINNING, ESCAPED_BYTES_MAX, EscapedKey, SEGMENT_BYTES_MAX, escape, escape_beginning, unescape,

@@ -1,6 +1,7 @@
 //! Leaves an origin alone for a while after it has failed several times in a row, and then tries it with one request. Time is
 //! an argument. What counts as failure is said elsewhere: an answer, whatever its status, is none.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,11 +39,17 @@ pub(crate) struct Breaker {
     config: BreakerConfig,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    recoveries: AtomicU64,
 }
 
 impl Breaker {
     pub(crate) fn new(config: BreakerConfig, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { config, clock, state: Mutex::new(State::Closed { failures: 0 }) })
+        Arc::new(Self {
+            config,
+            clock,
+            state: Mutex::new(State::Closed { failures: 0 }),
+            recoveries: AtomicU64::new(0),
+        })
     }
 
     /// Lets a request through, or says when to come back.
@@ -62,6 +69,11 @@ impl Breaker {
         Ok(Ticket { breaker: self.clone(), is_probe })
     }
 
+    /// How often the origin answered again after it had been left alone.
+    pub(crate) fn recoveries(&self) -> u64 {
+        self.recoveries.load(Relaxed)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,6 +91,7 @@ impl Ticket {
     pub(crate) fn answered(&mut self) {
         if std::mem::take(&mut self.is_probe) {
             *self.breaker.lock() = State::Closed { failures: self.breaker.config.failures_max.saturating_sub(1) };
+            self.breaker.recoveries.fetch_add(1, Relaxed);
         }
     }
 
@@ -166,7 +179,10 @@ mod tests {
         probe.failed();
         assert_eq!(wait(&breaker), Some(Duration::from_secs(5)), "and the time begins again");
         clock.advance(Duration::from_secs(5));
+        assert_eq!(breaker.recoveries(), 0);
         breaker.enter().expect("a second probe").succeeded();
+        breaker.enter().expect("closed").succeeded();
+        assert_eq!(breaker.recoveries(), 1);
         fail(&breaker, 2);
         assert_eq!(wait(&breaker), None, "closed, with nothing held against it");
     }

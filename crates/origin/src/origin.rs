@@ -106,6 +106,11 @@ impl Origin {
         }
     }
 
+    /// How often it answered again after it had been left alone.
+    pub(crate) fn recoveries(&self) -> u64 {
+        self.breaker.recoveries()
+    }
+
     /// Sends one request below the base path and brings the answer, whatever its status. Redirects are answers too.
     ///
     /// # Errors

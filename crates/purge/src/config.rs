@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use afterimage_identity::{Ask, Clock, Fence, Invalidate, SourceId};
 use afterimage_store::{Read, Write};
+use afterimage_variant::Hosts;
 
 use crate::Holder;
 
@@ -30,6 +31,8 @@ impl MassLoss {
 pub struct Config {
     /// The source whose derivatives it cleans.
     pub source: SourceId,
+    /// Hosts that have a part of the keys to themselves: outer caches know paths as such a host is asked for them.
+    pub hosts: Hosts,
     /// Where lock and journal live.
     pub state_dir: PathBuf,
     /// The longest fill, in milliseconds: so long the second sweep waits at most. A fill older than this stores nothing.
@@ -64,6 +67,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             source: SourceId::default(),
+            hosts: Hosts::default(),
             state_dir: PathBuf::from("."),
             fill_ms_max: 60_000,
             mass_loss: MassLoss { percent: 5, count: 100 },

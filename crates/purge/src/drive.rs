@@ -246,7 +246,7 @@ async fn tell_round(purger: &Arc<Purger>, id: u64, outer: &dyn Invalidate, round
     let mut attempts = 0;
     loop {
         let Some(task) = purger.books.get(id).filter(|task| !task.is_closed()) else { return false };
-        let what = invalidation(&purger.config.source, &task, round);
+        let what = invalidation(&purger.config.source, &purger.config.hosts, &task, round);
         let Err(error) = outer.invalidate(&what).await else {
             purger.books.update(id, |task| {
                 task.told.insert(outer.name().to_owned(), round);

@@ -1,7 +1,7 @@
 //! What a purge reaches: the selectors of its fences and the words for outer caches. Always at least what it is about.
 
 use afterimage_identity::{CacheTag, Invalidation, Original, Selector, SourceId, Subject, escape};
-use afterimage_variant::derivative_prefix;
+use afterimage_variant::{Hosts, derivative_prefix};
 
 use crate::order::{Targets, Task, folder_tag};
 
@@ -35,8 +35,20 @@ pub(crate) fn selectors(source: &SourceId, task: &Task) -> Vec<Selector> {
     }
 }
 
-/// What the outer caches are told, in the given round.
-pub(crate) fn invalidation(source: &SourceId, task: &Task, round: u8) -> Invalidation {
+/// As [`path_prefixes`], in the paths that hosts are asked for: those of a host's own part go without its prefix.
+fn outward_prefixes(hosts: &Hosts, prefix: &str) -> Vec<String> {
+    let own = hosts.spaces().iter().find_map(|space| prefix.strip_prefix(space.prefix()));
+    let mut prefixes = path_prefixes(own.unwrap_or(prefix));
+    if own.is_none() && hosts.spaces().iter().any(|space| space.prefix().starts_with(prefix)) {
+        // All that some host has: on it, every path.
+        prefixes.push("/".to_owned());
+    }
+    prefixes
+}
+
+/// What the outer caches are told, in the given round: paths as hosts are asked for them. A cache of ours takes them to be meant
+/// on every host.
+pub(crate) fn invalidation(source: &SourceId, hosts: &Hosts, task: &Task, round: u8) -> Invalidation {
     let reference = format!("{}-{}-{round}", source.as_str(), task.receipt.id);
     let originals: Vec<Original> = match &task.targets {
         Targets::Originals(targets) => targets.iter().map(|target| target.original.clone()).collect(),
@@ -44,14 +56,15 @@ pub(crate) fn invalidation(source: &SourceId, task: &Task, round: u8) -> Invalid
     };
     let (tag, paths, prefixes): (Option<CacheTag>, _, _) = match (&task.targets, &task.receipt.subject) {
         (Targets::All, _) => (None, Vec::new(), vec!["/".to_owned()]),
-        (Targets::Prefix(prefix), _) => (folder_tag(source, prefix), Vec::new(), path_prefixes(prefix)),
+        (Targets::Prefix(prefix), _) => (folder_tag(source, prefix), Vec::new(), outward_prefixes(hosts, prefix)),
         (Targets::Originals(_), Subject::Folder { prefix, .. }) if task.wide => {
-            (folder_tag(source, prefix), Vec::new(), path_prefixes(prefix))
+            (folder_tag(source, prefix), Vec::new(), outward_prefixes(hosts, prefix))
         }
         (Targets::Originals(_), _) => {
             let tag = if let [only] = originals.as_slice() { Some(only.tag()) } else { None };
-            let paths = originals.iter().map(|original| format!("/{}", original.key.escaped())).collect();
-            (tag, paths, originals.iter().map(|original| format!("/{}", derivative_prefix(&original.key))).collect())
+            let keys: Vec<_> = originals.iter().map(|original| hosts.outward(&original.key)).collect();
+            let paths = keys.iter().map(|key| format!("/{}", key.escaped())).collect();
+            (tag, paths, keys.iter().map(|key| format!("/{}", derivative_prefix(key))).collect())
         }
     };
     Invalidation { reference, originals, tag, paths, prefixes }
@@ -76,12 +89,39 @@ mod tests {
         let targets = Targets::Originals(vec![Target { original: original.clone(), keep: None }]);
         let mut task = Task::new(Subject::Original(original.clone()), targets, "gone", FoundBy::Event, 0);
         task.receipt.id = 7;
-        let told = invalidation(&SourceId::default(), &task, 2);
+        let told = invalidation(&SourceId::default(), &Hosts::default(), &task, 2);
         assert_eq!(told.reference, "main-7-2");
         assert_eq!(told.tag, Some(original.tag()));
         assert_eq!(told.paths, ["/p/a=20b.jpg"]);
         assert_eq!(told.prefixes, ["/p/a=20b.jpg/-/"]);
         assert_eq!(selectors(&SourceId::default(), &task), [Selector::Original(original)]);
+    }
+
+    #[test]
+    fn outer_caches_know_paths_as_hosts_are_asked_for_them() {
+        let names = ["one.example".to_owned()];
+        let hosts = Hosts::new([("t/one/", &names[..])]).unwrap();
+        let told = |key: &str| {
+            let original = original(key);
+            let targets = Targets::Originals(vec![Target { original: original.clone(), keep: None }]);
+            let task = Task::new(Subject::Original(original), targets, "gone", FoundBy::Event, 0);
+            let told = invalidation(&SourceId::default(), &hosts, &task, 1);
+            (told.paths, told.prefixes)
+        };
+        assert_eq!(told("t/one/p/a b.jpg"), (vec!["/p/a=20b.jpg".into()], vec!["/p/a=20b.jpg/-/".into()]));
+        assert_eq!(told("t/two/a.jpg"), (vec!["/t/two/a.jpg".into()], vec!["/t/two/a.jpg/-/".into()]));
+        // The whole key stands as a digest, the key on its host does not.
+        let long = format!("{}/{}/{}/xyz", "a".repeat(200), "b".repeat(200), "c".repeat(200)) + &"/d".repeat(46);
+        let (paths, _) = told(&format!("t/one/{long}"));
+        assert_eq!(paths, [format!("/{long}")]);
+        for (prefix, expected) in [
+            ("t/one/p/", &["/p/", "/=."][..]),
+            ("t/one/", &["/", "/=."]),
+            ("t/", &["/t/", "/=.", "/"]),
+            ("t/two/", &["/t/two/", "/=."]),
+        ] {
+            assert_eq!(outward_prefixes(&hosts, prefix), expected, "{prefix}");
+        }
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use crate::choice::OnUnprovable;
 use crate::duration::display;
 use crate::mistake::Mistake;
+use crate::source::Placed;
 use crate::table::Settings;
 use crate::value::{Setting, quoted};
 use std::path::{Component, Path, PathBuf};
@@ -21,8 +22,7 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
     headers(settings, &mut found);
     found.extend(crate::source::mistakes(settings));
     if let Some(derivatives) = &settings.derivatives.directory {
-        let mounted = settings.mounts().into_iter().map(|mount| mount.source);
-        for source in settings.root_source().into_iter().chain(mounted) {
+        for Placed { source, .. } in settings.placed() {
             found.extend(source.directory().and_then(|originals| overlap(&lexical(originals), &lexical(derivatives))));
         }
     }
@@ -108,7 +108,7 @@ fn times(settings: &Settings, found: &mut Vec<Mistake>) {
             "source.on_unprovable",
             age,
             "source.window",
-            settings.window(),
+            settings.longest_window(),
             "within the window nothing is asked, so give it more",
         );
     }

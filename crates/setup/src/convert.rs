@@ -53,6 +53,7 @@ impl Settings {
         let http = &self.http;
         let config = Edge {
             source: self.source.name.clone(),
+            hosts: self.hosts()?,
             originals: match self.originals.mode {
                 OriginalsMode::Sanitised => afterimage_edge::OriginalsMode::Sanitised,
                 OriginalsMode::AsIs => afterimage_edge::OriginalsMode::AsIs,
@@ -127,10 +128,11 @@ impl Settings {
     /// # Errors
     /// As [`Settings::edge`].
     pub fn wiring(&self, source: &Source, locations: &Locations, read: ReadFile<'_>) -> Result<Wiring, Vec<Mistake>> {
+        let mounted = self.placed().into_iter().filter(|placed| !placed.prefix.is_empty());
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Wiring {
             source: source.clone(),
-            mounts: self.mounts(),
+            mounts: self.mounts().to_vec(),
             origins: self.origin_configs(source),
             http_originals: self.http_originals(),
             derivatives_directory: self.derivatives.directory.clone().unwrap_or_else(|| locations.derivatives.clone()),
@@ -146,7 +148,8 @@ impl Settings {
             cache: afterimage_cache::Config {
                 bytes_max: self.cache.memory_bytes_max.get(),
                 item_bytes_max: self.cache.item_bytes_max.get().min(self.cache.memory_bytes_max.get()),
-                window: self.window(),
+                window: self.root_window(),
+                windows: mounted.map(|placed| (placed.prefix, placed.window)).collect(),
                 ..Default::default()
             },
             originals: afterimage_store::OriginalsConfig {
@@ -161,6 +164,7 @@ impl Settings {
             },
             purge: afterimage_purge::Config {
                 source: self.source.name.clone(),
+                hosts: self.hosts()?,
                 state_dir: locations.state.clone(),
                 fill_ms_max: milliseconds(self.purge.fill_timeout),
                 mass_loss: afterimage_purge::MassLoss {

@@ -70,6 +70,8 @@ pub enum Kind {
     SigningKeys,
     /// A list of behaviours.
     Behaviours,
+    /// A list of mounts.
+    Mounts,
     /// A list of secrets that have an id.
     AccessKeys,
     /// The id of a distribution.
@@ -101,6 +103,7 @@ impl Kind {
             Self::Presets => "table of names and parameters".into(),
             Self::SigningKeys => "list of tables: name, scheme, secret or secret_file".into(),
             Self::Behaviours => "list of tables; see below".into(),
+            Self::Mounts => "list of tables: prefix, directory or url, hosts, window; or of texts".into(),
             Self::AccessKeys => "list of tables: id, secret or secret_file".into(),
             Self::DistributionId => "id, 1 to 64 of A-Z, a-z, 0-9, - and _".into(),
         }
@@ -157,6 +160,9 @@ impl Definition {
 pub(crate) fn environment(name: &str) -> String {
     format!("AFTERIMAGE_{}", name.replace('.', "_").to_ascii_uppercase())
 }
+
+/// Validation windows.
+pub(crate) const WINDOW: Kind = seconds(0, 86_400);
 
 /// `min to max`, in seconds.
 pub(crate) const fn seconds(min: u64, max: u64) -> Kind {

@@ -21,7 +21,8 @@ pub(crate) fn front(settings: &Settings) -> Option<Imgproxy> {
     })
 }
 
-/// The sources' own URLs. A folder is `local:///`, and with it what is mounted below.
+/// The sources' own URLs. A folder is `local:///`, and with it what is mounted below. A mount that has hosts is left out: what is
+/// asked for there is below its prefix already.
 fn own(settings: &Settings) -> Vec<Mapping> {
     let url = |source: &Source| match source {
         Source::Directory(_) => "local:///".to_owned(),
@@ -29,9 +30,13 @@ fn own(settings: &Settings) -> Vec<Mapping> {
         Source::Url(url) => format!("{url}/"),
     };
     let root = settings.root_source().map(|source| Mapping { url: url(&source), prefix: String::new() });
-    let mounted = settings.mounts().into_iter().map(|mount| match &mount.source {
-        Source::Directory(_) => Mapping { url: format!("local:///{}", mount.prefix), prefix: mount.prefix },
-        source => Mapping { url: url(source), prefix: mount.prefix },
+    let shared = settings.mounts().into_iter().filter(|mount| mount.hosts.is_empty());
+    let mounted = shared.map(|mount| {
+        let url = match &mount.source {
+            Source::Directory(_) => format!("local:///{}", mount.prefix),
+            source => url(source),
+        };
+        Mapping { url, prefix: mount.prefix.clone() }
     });
     root.into_iter().chain(mounted).collect()
 }

@@ -3,6 +3,7 @@
 //! From the one table in [`table`] come the types, the defaults, the annotated example file and the reference page. This
 //! crate never sees a request, and no other crate reads environment, files or flags.
 
+mod absence;
 mod access;
 mod behaviour;
 mod check;
@@ -16,6 +17,7 @@ mod imgproxy;
 mod list;
 mod locations;
 mod mistake;
+mod mount;
 mod mounted;
 mod number;
 mod promise;
@@ -30,6 +32,7 @@ mod upstream;
 mod value;
 mod wire;
 
+pub use absence::Absences;
 pub use access::{AccessKey, AccessKeys, DistributionId};
 pub use behaviour::Behaviours;
 pub use check::overlap;
@@ -44,13 +47,14 @@ pub use locations::{
     Locations, SOCKET_PATH_BYTES_MAX, canonical_path, is_private_directory, locations, prepare_socket_folder, sockets,
 };
 pub use mistake::{Mistake, Place};
+pub use mount::{Mount, Mounts};
 pub use mounted::Mounted;
 pub use promise::{Shape, promise};
 pub use read::{ReadSecret, Sources};
 pub use reference::{example_toml, reference_page};
 pub use secret::{Secret, SigningKey, SigningKeys};
 pub use size::Bytes;
-pub use source::{Mount, Source};
+pub use source::{Placed, Source};
 pub use table::*;
 pub use upstream::Upstream;
 pub use wire::{WireError, Wired, Wiring, watch, wire, wire_with};

@@ -3,6 +3,7 @@
 
 use crate::choice::{OnUnprovable, OriginalsMode, PolicyKind, Trust};
 use crate::duration::display;
+use crate::source::Placed;
 use crate::table::Settings;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -23,7 +24,16 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
     let mut line = |place: &str, words: String| {
         let _ = writeln!(text, "  {place:<24}{words}");
     };
-    line("from this server", window(settings));
+    line("from this server", window(settings.root_window(), "source.window"));
+    for Placed { prefix, window: own, .. } in settings.placed().iter().filter(|placed| !placed.prefix.is_empty()) {
+        line(&format!("of {prefix}"), window(*own, "the mount's window"));
+    }
+    if settings.asks_over_http() {
+        line(
+            "from an HTTP server",
+            "counts as gone on a 404 or 410, once that server has answered so for a key that nobody has".into(),
+        );
+    }
     line("from its disk", disk(settings));
     line("from a browser", beyond(settings.http.browser_age, "http.browser_age", "no purge reaches a browser"));
     line(
@@ -32,6 +42,7 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
     );
     line("if nobody can tell", unprovable(settings));
     text.push_str("What may be asked for\n");
+    hosts(settings, &mut text);
     let mut line = |place: &str, words: String| {
         let _ = writeln!(text, "  {place:<24}{words}");
     };
@@ -49,6 +60,14 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
         passing(settings, origin, &mut text);
     }
     text
+}
+
+/// Who reaches what.
+fn hosts(settings: &Settings, text: &mut String) {
+    for mount in settings.mounts().iter().filter(|mount| !mount.hosts.is_empty()) {
+        let (hosts, prefix) = (mount.hosts.join(", "), &mount.prefix);
+        let _ = writeln!(text, "  on {hosts}: what lies below {prefix}, and nothing else; on no other host");
+    }
 }
 
 /// What is said of answers that have no original: nobody proves them.
@@ -69,12 +88,11 @@ fn passing(settings: &Settings, origin: &str, text: &mut String) {
     }
 }
 
-fn window(settings: &Settings) -> String {
-    let window = settings.window();
+fn window(window: Duration, key: &str) -> String {
     if window.is_zero() {
-        return "is never served again: the source is asked on every hit (source.window 0s)".into();
+        return format!("is never served again: the source is asked on every hit ({key} 0s)");
     }
-    format!("is not served later than {} after, even if every event is lost (source.window)", display(window))
+    format!("is not served later than {} after, even if every event is lost ({key})", display(window))
 }
 
 fn disk(settings: &Settings) -> String {
@@ -223,6 +241,23 @@ mod tests {
             (&[("presets.thumb", "w=200")], "1 preset:"),
         ] {
             let text = with(settings);
+            assert!(text.contains(words), "{words} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn each_mount_has_its_own_promise() {
+        let text = with(&[
+            ("source.directory", "/srv/pictures"),
+            ("source.mounts", "shop/ hosts=img.example.com;*.cdn.example http://origin.example/, a/ window=0s /srv/a"),
+        ]);
+        for words in [
+            "of shop/                is not served later than 1m after",
+            "of a/                   is never served again: the source is asked on every hit (the mount's window 0s)",
+            "from this server        is not served later than 1s after",
+            "on img.example.com, *.cdn.example: what lies below shop/, and nothing else; on no other host",
+            "counts as gone on a 404 or 410",
+        ] {
             assert!(text.contains(words), "{words} in\n{text}");
         }
     }

@@ -49,7 +49,8 @@ A setting is written in the configuration file, in the environment, or on the co
 - Secrets have a second form that reads them from a file: `admin.token_file`, `AFTERIMAGE_ADMIN_TOKEN_FILE`. Signing keys are tables in
   the file (`name`, `scheme`, `secret` or `secret_file`), and lines of `NAME SCHEME SECRET` elsewhere; access keys are tables with `id` and
   `secret` or `secret_file`, and lines of `ID SECRET`. Behaviours are tables in the file, and
-  `path=/a/* query=d ttl_max=1d path=/b/* serves=origin` elsewhere.
+  `path=/a/* query=d ttl_max=1d path=/b/* serves=origin` elsewhere. Mounts are tables or texts in the file, and
+  `products/ https://origin.example/, team/ hosts=a.example;*.b.example window=5s /srv/team` elsewhere.
 - Sizes need a unit (`B KiB MiB GiB TiB`, or `kB MB GB TB` for powers of ten), durations too (`ms s m h d`).
 - A relative path in the file starts at the file's own folder.
 - Unknown names, values out of range and settings that contradict each other are reported all at once, each with its remedy; nothing
@@ -76,6 +77,7 @@ pub fn example_toml() -> String {
                 Kind::SigningKeys => text.push_str(EXAMPLE_KEY),
                 Kind::Behaviours => text.push_str(EXAMPLE_BEHAVIOUR),
                 Kind::AccessKeys => text.push_str(EXAMPLE_ACCESS_KEY),
+                Kind::Mounts => text.push_str(EXAMPLE_MOUNTS),
                 kind => text.push_str(&line(definition, kind)),
             }
         }
@@ -93,6 +95,10 @@ const EXAMPLE_KEY: &str = "\
 # name = \"2026-11\"
 # scheme = \"hmac-sha256\"            # or \"imgix-md5\" for imgix's client libraries
 # secret_file = \"/run/secrets/afterimage-signing-2026-11\"
+";
+
+const EXAMPLE_MOUNTS: &str = "\
+# mounts = [{ prefix = \"team/\", directory = \"/srv/team\", hosts = [\"img.example.com\"], window = \"5s\" }]
 ";
 
 const EXAMPLE_BEHAVIOUR: &str = "\
@@ -204,6 +210,7 @@ mod tests {
         assert_eq!(settings.presets["thumb"], "w=200&h=200&fit=crop");
         assert_eq!(settings.signing.keys.0.len(), 1);
         assert_eq!(settings.behaviours.0.len(), 1);
+        assert_eq!(settings.mounts().len(), 1);
         assert_eq!(settings.admin.access_keys.0.len(), 1);
         assert!(settings.http.fallback_picture.is_some());
     }

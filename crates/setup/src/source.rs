@@ -8,7 +8,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// One place of originals.
+/// One place of originals. What depends on its kind is asked of it here; elsewhere only `wire` (which opens it) and `locations`
+/// (which names its state) tell the kinds apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A folder.
@@ -34,6 +35,44 @@ impl Source {
         }
     }
 
+    /// What a validation window is where nobody sets one: a question is a `stat` here, a request to another machine there.
+    pub fn usual_window(&self) -> Duration {
+        match self {
+            Self::Directory(_) => Duration::from_secs(1),
+            Self::Url(_) => Duration::from_secs(60),
+        }
+    }
+
+    /// What is wrong with it by itself.
+    fn mistakes(&self, settings: &Settings) -> Vec<afterimage_origin::Mistake> {
+        match self {
+            Self::Directory(_) => Vec::new(),
+            Self::Url(url) => settings.origin_config(url).mistakes(),
+        }
+    }
+
+    /// Where `inner` lies in this one, as the beginning of a key: `""`, or whole segments with their slashes. `None`: elsewhere,
+    /// as far as text alone can say.
+    pub(crate) fn below(&self, inner: &Self) -> Option<String> {
+        let rest = match (self, inner) {
+            (Self::Directory(outer), Self::Directory(inner)) => {
+                inner.strip_prefix(outer).ok()?.to_string_lossy().into_owned()
+            }
+            (Self::Url(outer), Self::Url(inner)) => inner.strip_prefix(outer)?.to_owned(),
+            _ => return None,
+        };
+        let rest = rest.trim_matches('/');
+        Some(if rest.is_empty() { String::new() } else { format!("{rest}/") })
+    }
+
+    /// The URL of an HTTP server, if it is one.
+    pub fn http(&self) -> Option<&str> {
+        match self {
+            Self::Url(url) => Some(url),
+            Self::Directory(_) => None,
+        }
+    }
+
     /// The folder, if it is one.
     pub fn directory(&self) -> Option<&Path> {
         match self {
@@ -41,6 +80,17 @@ impl Source {
             Self::Url(_) => None,
         }
     }
+}
+
+/// A source and where its keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// What its keys begin with: empty at the root.
+    pub prefix: String,
+    /// The source.
+    pub source: Source,
+    /// Its validation window.
+    pub window: Duration,
 }
 
 impl fmt::Display for Source {
@@ -52,34 +102,6 @@ impl fmt::Display for Source {
     }
 }
 
-/// A source below a prefix of keys: what the prefix names there is asked of it, without the prefix, and of nobody else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
-    /// Whole segments, each with its slash: `products/`.
-    pub prefix: String,
-    /// Where its originals are.
-    pub source: Source,
-}
-
-impl Mount {
-    /// Reads `PREFIX SOURCE`.
-    ///
-    /// # Errors
-    /// The remedy.
-    fn parse(text: &str) -> Result<Self, String> {
-        let form = "write a prefix and a source, such as \"products/ https://origin.example/pictures/\"";
-        let (prefix, source) = text.split_once(' ').ok_or(form)?;
-        let inner = prefix.strip_suffix('/').ok_or("end the prefix with a slash, such as products/")?;
-        afterimage_identity::OriginalKey::new(inner)
-            .map_err(|error| format!("its prefix cannot begin a key: {error}"))?;
-        let source = Source::named(source.trim());
-        if source.directory().is_some_and(|path| !path.is_absolute()) {
-            return Err("write the whole path of its folder".to_owned());
-        }
-        Ok(Self { prefix: prefix.to_owned(), source })
-    }
-}
-
 impl Settings {
     /// The source at the root; `None` where none is set.
     pub fn root_source(&self) -> Option<Source> {
@@ -87,22 +109,33 @@ impl Settings {
         directory.or_else(|| self.source.url.clone().map(Source::Url))
     }
 
-    /// The sources below prefixes, in the order they are written. Entries that cannot be read were reported.
-    pub fn mounts(&self) -> Vec<Mount> {
-        self.source.mounts.iter().filter_map(|text| Mount::parse(text).ok()).collect()
+    /// Every source with the prefix that it is mounted at and its validation window; first the root, whose prefix is empty.
+    pub fn placed(&self) -> Vec<Placed> {
+        let window = |source: &Source| self.source.window.unwrap_or(source.usual_window());
+        let root = self.root_source().map(|source| Placed { prefix: String::new(), window: window(&source), source });
+        let mounted = self.mounts().iter().map(|mount| Placed {
+            prefix: mount.prefix.clone(),
+            window: mount.window.unwrap_or_else(|| window(&mount.source)),
+            source: mount.source.clone(),
+        });
+        root.into_iter().chain(mounted).collect()
     }
 
-    /// The validation window: as set, else a second where a question is a `stat`, and a minute where it is a request to
-    /// another machine.
-    pub fn window(&self) -> Duration {
-        let usual = if self.asks_over_http() { Duration::from_secs(60) } else { Duration::from_secs(1) };
-        self.source.window.unwrap_or(usual)
+    /// The validation window of the source at the root.
+    pub fn root_window(&self) -> Duration {
+        let usual = || self.root_source().map_or(Duration::from_secs(1), |source| source.usual_window());
+        self.source.window.unwrap_or_else(usual)
+    }
+
+    /// The longest validation window of all sources.
+    pub fn longest_window(&self) -> Duration {
+        let windows = self.placed().into_iter().map(|placed| placed.window);
+        windows.max().unwrap_or_else(|| self.root_window())
     }
 
     /// Whether any source is asked over HTTP.
     pub fn asks_over_http(&self) -> bool {
-        let mounted = self.mounts().into_iter().map(|mount| mount.source);
-        self.root_source().into_iter().chain(mounted).any(|source| source.directory().is_none())
+        self.placed().iter().any(|placed| placed.source.directory().is_none())
     }
 }
 
@@ -113,17 +146,7 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
         let remedy = "source.directory is set too; keep one of them, and mount the other (source.mounts)";
         found.push(Mistake::new("source.url", settings.source.url.as_deref().map(quoted), remedy));
     }
-    let mut prefixes = Vec::new();
-    for text in &settings.source.mounts {
-        match Mount::parse(text) {
-            Err(remedy) => found.push(Mistake::new("source.mounts", Some(quoted(text)), remedy)),
-            Ok(mount) if prefixes.contains(&mount.prefix) => {
-                let remedy = "its prefix is mounted twice; keep one";
-                found.push(Mistake::new("source.mounts", Some(quoted(text)), remedy));
-            }
-            Ok(mount) => prefixes.push(mount.prefix),
-        }
-    }
+    found.extend(crate::mount::mistakes(settings));
     for line in settings.origin.headers.iter().filter(|line| header(line).is_none()) {
         // What follows the name may be a secret.
         let shown = line.split(':').next().unwrap_or_default();
@@ -131,13 +154,10 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
         found.push(Mistake::new("origin.headers", Some(quoted(shown)), remedy));
     }
     let root = settings.root_source().into_iter().map(|source| ("source.url", source));
-    let mounted = settings.mounts().into_iter().map(|mount| ("source.mounts", mount.source));
+    let mounted = settings.mounts().iter().map(|mount| ("source.mounts", mount.source.clone()));
     let passed = settings.pass.origin.iter().map(|url| ("pass.origin", Source::Url(url.clone())));
     for (key, source) in root.chain(mounted).chain(passed) {
-        if let Source::Url(url) = source {
-            let below = settings.origin_config(&url).mistakes();
-            found.extend(below.into_iter().map(|mistake| named(key, mistake)));
-        }
+        found.extend(source.mistakes(settings).into_iter().map(|mistake| named(key, mistake)));
     }
     // What is wrong for one server is wrong for all.
     found.dedup();
@@ -186,19 +206,14 @@ impl Settings {
 
     /// How each HTTP server among `root` and the mounts is asked, by its URL.
     pub fn origin_configs(&self, root: &Source) -> BTreeMap<String, afterimage_origin::Config> {
-        let mounted = self.mounts().into_iter().map(|mount| mount.source);
-        let urls = std::iter::once(root.clone()).chain(mounted).filter_map(|source| match source {
-            Source::Url(url) => Some(url),
-            Source::Directory(_) => None,
-        });
-        urls.map(|url| (url.clone(), self.origin_config(&url))).collect()
+        let sources = std::iter::once(root).chain(self.mounts().iter().map(|mount| &mount.source));
+        sources.filter_map(Source::http).map(|url| (url.to_owned(), self.origin_config(url))).collect()
     }
 
-    /// How originals are read from HTTP servers.
+    /// How originals are read from HTTP servers; each source has its own window.
     pub fn http_originals(&self) -> afterimage_origin::OriginalsConfig {
         afterimage_origin::OriginalsConfig {
             bytes_max: self.limits.source_bytes_max.get(),
-            window: self.window(),
             unversioned: if self.origin.require_validator {
                 afterimage_origin::Unversioned::Refuse
             } else {
@@ -238,26 +253,6 @@ mod tests {
     }
 
     #[test]
-    fn mounts() {
-        let mount = Mount::parse("a/b/ https://origin.example/x/").unwrap();
-        assert_eq!((mount.prefix.as_str(), mount.source), ("a/b/", Source::Url("https://origin.example/x/".into())));
-        assert_eq!(Mount::parse("a/   /srv/a b").unwrap().source, Source::Directory("/srv/a b".into()));
-        for wrong in [
-            "a/",
-            "a https://x/",
-            "/ https://x/",
-            "/a/ https://x/",
-            "a//b/ https://x/",
-            "../ /srv",
-            "-/ /srv",
-            "a/ srv",
-            "",
-        ] {
-            assert!(Mount::parse(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn mistakes_name_the_setting_and_the_remedy() {
         for (settings, key, words) in [
             (&[("source.directory", "/a"), ("source.url", "http://a.example/")][..], "source.url", "keep one"),
@@ -276,7 +271,6 @@ mod tests {
                 "",
             ),
             (&[("source.mounts", "a/ http://10.0.0.1/")], "source.mounts", "origin.allow"),
-            (&[("source.mounts", "a/ /x, a/ /y")], "source.mounts", "twice"),
             (&[("source.mounts", "a")], "source.mounts", "write a prefix"),
         ] {
             let found = Settings::load(&Sources::overriding(settings)).unwrap_err();
@@ -285,6 +279,36 @@ mod tests {
                 "{settings:?}: {found:?}"
             );
         }
+    }
+
+    #[test]
+    fn each_kind_of_source_has_its_window_and_each_source_may_have_its_own() {
+        let allow = ("origin.allow", "127.0.0.1/32");
+        let windows = |settings: &[(&str, &str)]| {
+            let settings = Settings::load(&Sources::overriding(&[&[allow], settings].concat())).unwrap();
+            let seconds = settings.placed().iter().map(|placed| placed.window.as_secs()).collect::<Vec<_>>();
+            assert_eq!(settings.longest_window().as_secs(), seconds.iter().copied().max().unwrap_or(1));
+            (seconds, settings.root_window().as_secs())
+        };
+        let mounts = ("source.mounts", "a/ http://127.0.0.1/, b/ /b, c/ window=5s http://127.0.0.1/c/");
+        let root = ("source.directory", "/srv");
+        assert_eq!(windows(&[]), (vec![], 1));
+        assert_eq!(windows(&[root, mounts]), (vec![1, 60, 1, 5], 1));
+        assert_eq!(windows(&[root, mounts, ("source.window", "3s")]), (vec![3, 3, 3, 5], 3));
+        assert_eq!(windows(&[("source.url", "http://127.0.0.1/r/"), mounts]), (vec![60, 60, 1, 5], 60));
+        let mount = ("source.mounts", "b/ window=0s /b");
+        assert_eq!(windows(&[root, mount]), (vec![1, 0], 1));
+    }
+
+    #[test]
+    fn what_lies_inside_what() {
+        let (folder, url) = (|path: &str| Source::Directory(path.into()), |url: &str| Source::Url(url.into()));
+        assert_eq!(folder("/a").below(&folder("/a/b/c")).as_deref(), Some("b/c/"));
+        assert_eq!(folder("/a/").below(&folder("/a")).as_deref(), Some(""));
+        assert_eq!(folder("/a").below(&folder("/ab")), None);
+        assert_eq!(url("http://x/a/").below(&url("http://x/a/b/")).as_deref(), Some("b/"));
+        assert_eq!(url("http://x/a/").below(&url("http://y/a/b/")), None);
+        assert_eq!(folder("/a").below(&url("http://a/")), None);
     }
 
     #[test]

@@ -11,8 +11,9 @@ use crate::choice::{
     AccessForm, ClientAddress, CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind,
     Scaling, Trust, WatchMode,
 };
-use crate::define::{Definition, Kind, Reload, bytes, count, milliseconds, seconds, settings};
+use crate::define::{Definition, Kind, Reload, WINDOW, bytes, count, milliseconds, seconds, settings};
 use crate::list::{Presets, Ratio};
+use crate::mount::Mounts;
 use crate::secret::{Secret, SigningKeys};
 use crate::size::Bytes;
 use afterimage_identity::SourceId;
@@ -33,13 +34,14 @@ settings! {
         directory: Option<PathBuf> = "", Kind::Path, Restart;
         /// The URL of an HTTP server of originals, with a slash at its end, instead of a folder. `serve URL` sets it.
         url: Option<String> = "", Kind::Url, Restart;
-        /// Further sources below prefixes of keys: "products/ https://origin.example/pictures/", "team/ /srv/team".
-        mounts: Vec<String> = "", Kind::Texts, Restart;
+        /// Further sources below prefixes of keys: "products/ https://origin.example/pictures/", "team/ /srv/team". One with `hosts`
+        /// ("img.example.com", "*.cdn.example") is those hosts' alone, and all that they have. `window` is its own validation window.
+        mounts: Mounts = "", Kind::Mounts, Restart;
         /// The name of this source in cache tags and receipts. Changing it abandons every stored derivative.
         name: SourceId = "main", Kind::Name, Restart;
         /// The validation window: the oldest proof that an original is still there on which a picture is served. 0 asks on
-        /// every hit. Unset is 1s, and 1m where any source is an HTTP server.
-        window: Option<Duration> = "", seconds(0, DAY_S), Restart;
+        /// every hit. Unset is 1s for a folder and 1m for an HTTP server, each for its own originals.
+        window: Option<Duration> = "", WINDOW, Restart;
         /// What to do when the source cannot be asked: "503", or serve on for this long (a weaker promise).
         on_unprovable: OnUnprovable = "503", Kind::WordOrDuration { word: "503", min: Duration::from_secs(1), max: Duration::from_secs(7 * DAY_S) }, Live;
         /// How long a file must lie still before what is made of it is stored.

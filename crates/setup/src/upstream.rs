@@ -1,7 +1,7 @@
 //! An HTTP server as a place of originals, in the terms of the store. Thin: what an answer proves is decided below, what
 //! becomes of it above.
 
-use afterimage_identity::{Answer, BoxFuture, OriginalKey};
+use afterimage_identity::{Absence, Answer, BoxFuture, OriginalKey};
 use afterimage_origin::{Originals, Seen, Unseen};
 use afterimage_store::{Error, Meta, Object, Page, Read, Refusal, Stat};
 
@@ -33,6 +33,10 @@ impl Read for Upstream {
         })
     }
 
+    fn absence(&self) -> BoxFuture<'_, Absence> {
+        Box::pin(self.0.absence())
+    }
+
     fn list<'a>(&'a self, _: &'a str, _: Option<&'a str>, _: usize) -> BoxFuture<'a, Result<Page, Error>> {
         Box::pin(async { Err(Error::Refused { why: Refusal::NotListed }) })
     }
@@ -55,6 +59,9 @@ fn error(key: &OriginalKey, unseen: Unseen) -> Error {
         // Viewers are told less than the operator.
         Unseen::Failed(error) => {
             tracing::warn!(%key, reason = error.reason(), %error, "an original cannot be asked for")
+        }
+        Unseen::AbsenceUnproven(why) => {
+            tracing::debug!(%key, %why, "an original is not found where that proves nothing")
         }
         Unseen::Gone | Unseen::Unprovable(_) => {}
     }

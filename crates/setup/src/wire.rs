@@ -12,7 +12,7 @@ use afterimage_origin::{Origin, Originals as HttpOriginals};
 use afterimage_purge::{Purger, StateLock};
 use afterimage_store::{Asker, Derivatives, Originals, Read, Write};
 
-use crate::{Mount, Mounted, Source, Upstream};
+use crate::{Absences, Mount, Mounted, Source, Upstream};
 
 /// Every part's own settings, and the places they work in.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Wiring {
     pub mounts: Vec<Mount>,
     /// How each HTTP server among them is asked, by its URL.
     pub origins: BTreeMap<String, afterimage_origin::Config>,
-    /// How originals are read from them.
+    /// How originals are read from them; their windows are the cache's.
     pub http_originals: afterimage_origin::OriginalsConfig,
     /// The directory of derivatives.
     pub derivatives_directory: PathBuf,
@@ -55,6 +55,8 @@ pub struct Wired {
     pub purger: Arc<Purger>,
     /// The originals.
     pub originals: Arc<dyn Read>,
+    /// Whether the sources on other machines can prove absence; [`Absences::watch`] has to run.
+    pub absences: Arc<Absences>,
     /// Every cache of this edge, from the inside out.
     pub fences: Vec<Arc<dyn Fence>>,
 }
@@ -106,7 +108,7 @@ pub fn wire_with(
         None => None,
     };
     let lock = StateLock::acquire(&wiring.state_directory, &*clock, Some(about.to_owned()))?;
-    let originals = open_sources(wiring, &clock)?;
+    let (originals, absences) = open_sources(wiring, &clock)?;
     let derivatives: Arc<dyn Write> =
         Arc::new(Derivatives::open(&wiring.derivatives_directory, wiring.derivatives.clone())?);
     let ask = Arc::new(Asker::new(originals.clone(), clock.clone()));
@@ -132,29 +134,45 @@ pub fn wire_with(
         notice: purger.clone(),
         clock,
     };
-    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, fences })
+    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, absences, fences })
 }
 
-/// Opens every source, and joins them into one.
-fn open_sources(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Read>, WireError> {
-    let open = |source: &Source| -> Result<Arc<dyn Read>, WireError> {
-        match source {
-            Source::Directory(path) => Ok(Arc::new(Originals::open(path, wiring.originals.clone(), clock.clone())?)),
-            Source::Url(url) => {
-                let fallback = || afterimage_origin::Config { url: url.clone(), ..Default::default() };
-                let config = wiring.origins.get(url).cloned().unwrap_or_else(fallback);
-                let origin = Origin::new(config, clock.clone()).map_err(WireError::Origin)?;
-                let originals = HttpOriginals::new(Arc::new(origin), wiring.http_originals.clone());
-                Ok(Arc::new(Upstream::new(originals)))
-            }
+/// Opens every source, and joins them into one; those on other machines have to show that they can prove absence.
+fn open_sources(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<(Arc<dyn Read>, Arc<Absences>), WireError> {
+    let root = std::iter::once(("", &wiring.source));
+    let mounted = wiring.mounts.iter().map(|mount| (mount.prefix.as_str(), &mount.source));
+    let (mut opened, mut remote) = (Vec::new(), Vec::new());
+    for (prefix, source) in root.chain(mounted) {
+        let read = open_source(wiring, clock, prefix, source)?;
+        if source.directory().is_none() {
+            remote.push((prefix.to_owned(), source.to_string(), read.clone()));
         }
-    };
-    let root = open(&wiring.source)?;
-    if wiring.mounts.is_empty() {
-        return Ok(root);
+        opened.push((prefix.to_owned(), read));
     }
-    let opened = wiring.mounts.iter().map(|mount| Ok((mount.prefix.clone(), open(&mount.source)?)));
-    Ok(Arc::new(Mounted::new(root, opened.collect::<Result<_, WireError>>()?)))
+    let (_, root) = opened.remove(0);
+    let whole = if opened.is_empty() { root } else { Arc::new(Mounted::new(root, opened)) };
+    Ok((whole, Absences::new(remote)))
+}
+
+/// The one place where a kind of source becomes what reads it.
+fn open_source(
+    wiring: &Wiring,
+    clock: &Arc<dyn Clock>,
+    prefix: &str,
+    source: &Source,
+) -> Result<Arc<dyn Read>, WireError> {
+    match source {
+        Source::Directory(path) => Ok(Arc::new(Originals::open(path, wiring.originals.clone(), clock.clone())?)),
+        Source::Url(url) => {
+            let fallback = || afterimage_origin::Config { url: url.clone(), ..Default::default() };
+            let config = wiring.origins.get(url).cloned().unwrap_or_else(fallback);
+            let origin = Origin::new(config, clock.clone()).map_err(WireError::Origin)?;
+            let own = wiring.cache.windows.iter().find(|(at, _)| at == prefix).map(|(_, window)| *window);
+            let window = own.unwrap_or(wiring.cache.window);
+            let config = afterimage_origin::OriginalsConfig { window, ..wiring.http_originals.clone() };
+            Ok(Arc::new(Upstream::new(HttpOriginals::new(Arc::new(origin), config))))
+        }
+    }
 }
 
 /// Watches every folder of originals and tells the write story. It has to be alive before the first request: what happens

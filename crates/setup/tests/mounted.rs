@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use afterimage_identity::Absence;
 use afterimage_setup::Mounted;
 use afterimage_store::{Memory, Meta, Read, Write, conformance};
 use bytes::Bytes;
@@ -33,6 +34,11 @@ async fn the_longest_prefix_wins_and_hides_what_is_below() {
         ("z.jpg", b"z.jpg"),
     ];
     conformance::read(&mounted, &present).await;
+}
+
+#[tokio::test]
+async fn places_on_this_machine_prove_absence() {
+    assert_eq!(Mounted::new(memory(&[]).await, Vec::new()).absence().await, Absence::Proven);
 }
 
 #[tokio::test]

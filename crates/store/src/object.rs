@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use afterimage_identity::{BoxFuture, CacheTag, Original, Revision, Version};
+use afterimage_identity::{Absence, BoxFuture, CacheTag, Original, Revision, Version};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +112,13 @@ pub trait Read: Send + Sync {
     /// # Errors
     /// Whenever a part of what was asked for could not be looked at.
     fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>, limit: usize) -> BoxFuture<'a, Result<Page, Error>>;
+
+    /// Whether [`Error::NotFound`] can be said at all: a place on another machine finds out by asking for
+    /// [`absent_key`](afterimage_identity::absent_key), unless it knows, and until it does it answers
+    /// [`Error::Unprovable`] instead. Cheap once it is known. A place on this machine sees for itself.
+    fn absence(&self) -> BoxFuture<'_, Absence> {
+        Box::pin(std::future::ready(Absence::Proven))
+    }
 }
 
 /// Writes and deletes objects at rest.

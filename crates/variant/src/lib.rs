@@ -7,6 +7,8 @@
 mod canonical;
 mod change;
 mod format;
+mod host;
+mod hosts;
 mod imgproxy;
 mod limits;
 mod name;
@@ -27,6 +29,8 @@ mod wish;
 
 pub use change::{Change, Why};
 pub use format::Format;
+pub use host::{host_name, host_pattern};
+pub use hosts::{Hosts, Space};
 pub use imgproxy::{Imgproxy, KeyPair, Mapping, SIGNATURE_BYTES_MAX, SIGNATURE_BYTES_MIN};
 pub use name::{DerivativeName, canonical_path, derivative_key, derivative_prefix, parse_derivative_key};
 pub use negotiate::negotiate;

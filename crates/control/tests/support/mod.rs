@@ -95,6 +95,10 @@ impl World {
     }
 
     pub fn with(limits: Limits, purge_method: bool) -> Self {
+        Self::of(afterimage_edge::Config::default(), limits, purge_method)
+    }
+
+    pub fn of(edge: afterimage_edge::Config, limits: Limits, purge_method: bool) -> Self {
         let clock = Arc::new(ManualClock::default());
         clock.advance(Duration::from_secs(1000));
         let (originals, derivatives) = (Arc::new(Memory::new()), Arc::new(Memory::new()));
@@ -111,7 +115,7 @@ impl World {
             notice: Arc::new(Nobody),
             clock: clock.clone(),
         };
-        let edge = Edge::new(afterimage_edge::Config::default(), parts);
+        let edge = Edge::new(edge, parts);
         let tier = Arc::new(Tier(watch::Sender::new(true)));
         let fences: Vec<Arc<dyn Fence>> = vec![tier.clone(), Arc::new(cache)];
         let state = tempfile::tempdir().unwrap();
@@ -136,6 +140,7 @@ impl World {
             edge: edge.clone(),
             purger,
             originals: originals.clone(),
+            absences: Box::new(Vec::new),
             invalidations: Invalidations::new(config, edge.clone(), fences, clock.clone()),
             door: Door::Public,
             base: "http://127.0.0.1:8080".into(),
@@ -156,7 +161,13 @@ impl World {
 
     /// Asks for a picture; what the answer was made from.
     pub async fn ask(&self, target: &str, accept: &str) -> String {
-        let request = Request::builder().uri(target).header("accept", accept).body(()).unwrap();
+        self.ask_host("localhost", target, accept).await
+    }
+
+    /// As [`World::ask`], of the host of that name.
+    pub async fn ask_host(&self, host: &str, target: &str, accept: &str) -> String {
+        let request = Request::builder().uri(target).header("host", host).header("accept", accept);
+        let request = request.body(()).unwrap();
         let (head, body) = self.edge.handle(Door::Public, &request.into_parts().0).await.into_parts();
         assert_eq!(head.status, StatusCode::OK, "{target}: {}", String::from_utf8_lossy(&body));
         String::from_utf8_lossy(&body[8..]).into_owned()

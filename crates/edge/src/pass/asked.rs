@@ -6,7 +6,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderName, Method, Request, Uri, request};
 
 use super::PassThrough;
-use crate::Failure;
+use crate::{Failure, asked_host};
 
 /// One request.
 pub(super) struct Asked {
@@ -27,6 +27,8 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn new(pass: &PassThrough, parts: request::Parts) -> Result<Self, Failure> {
         let broken = |why: &str| Failure::Upstream(afterimage_origin::Error::Request(why.to_owned()));
+        // What cannot be read is no host that a `Location` could name.
+        let host = asked_host(&parts).ok().flatten().and_then(|host| host.parse().ok());
         let request::Parts { method, uri, headers, .. } = parts;
         if method == Method::CONNECT {
             return Err(broken("nobody can be connected to through this server"));
@@ -42,7 +44,6 @@ impl Asked {
         let url = behaviour.path(path, uri.query());
         let beside = behaviour.beside(&headers);
         let key = if beside.is_empty() { url.clone() } else { format!("{url}\n{beside}") };
-        let host = uri.authority().cloned().or_else(|| headers.get("host")?.to_str().ok()?.parse().ok());
         Ok(Self { method, headers, target, url, key, behaviour, host })
     }
 

@@ -147,7 +147,7 @@ async fn a_rewritten_key_never_stands_for_two_pictures() {
         ("/image/a.jpg?w=100", "/image/a.jpg/-/"),
         ("/other/a.jpg?d=100x100", "/other/a.jpg/-/"),
     ] {
-        let explained = world.edge.explain(Door::Public, target, None).await;
+        let explained = world.edge.explain(Door::Public, None, target, None).await;
         let found = explained.cache_key.unwrap_or_default();
         assert!(found == key || (key.ends_with("/-/") && found.starts_with(key)), "{target}: {found}");
     }

@@ -4,6 +4,7 @@ mod behaviours;
 mod bodies;
 mod collapsing;
 mod fences;
+mod hosts;
 mod reuse;
 mod validation;
 mod world;

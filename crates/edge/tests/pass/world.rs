@@ -229,7 +229,7 @@ impl World {
         *request.method_mut() = method.parse().unwrap();
         *request.uri_mut() = target.parse().unwrap();
         *request.headers_mut() = fields(lines);
-        request.headers_mut().insert("host", "edge.example".parse().unwrap());
+        request.headers_mut().entry("host").or_insert("edge.example".parse().unwrap());
         self.edge.answer(Door::Public, request).await
     }
 

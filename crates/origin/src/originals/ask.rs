@@ -146,7 +146,12 @@ impl Originals {
     }
 
     /// Asks for a key, and goes where redirects lead, if they may.
-    async fn request(&self, method: Method, key: &OriginalKey, memo: Option<&Memo>) -> Result<Response<Body>, Unseen> {
+    pub(super) async fn request(
+        &self,
+        method: Method,
+        key: &OriginalKey,
+        memo: Option<&Memo>,
+    ) -> Result<Response<Body>, Unseen> {
         let path = key::encode(key);
         // A server that decodes twice would climb by a key that holds percent-encoded dots.
         if has_dot_segments(&path) {

@@ -4,6 +4,7 @@
 //! a 410 and nothing else. Nothing is stored here but what one question may hand to the next: validators, and for a moment
 //! the bytes that had to be read to know a version.
 
+mod absence;
 mod answer;
 mod ask;
 mod held;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use afterimage_identity::{Answer, Ask, BoxFuture, OriginalKey, Proof, Stamp, Unprovable, Version};
+use afterimage_identity::{Answer, Ask, BoxFuture, Instead, OriginalKey, Proof, Stamp, Unprovable, Version};
 use bytes::Bytes;
 
 use self::held::Held;
@@ -91,6 +92,9 @@ pub enum Unseen {
     /// It is proven not to be there.
     #[error("the origin has no such original")]
     Gone,
+    /// The origin says so, but it does not say so of a key that nobody has: its word proves nothing.
+    #[error("nothing proves that the original is gone: {0}")]
+    AbsenceUnproven(Instead),
     /// The key cannot be asked for without leaving the base path.
     #[error("the key cannot be a path below the origin's")]
     NotAKey,
@@ -117,6 +121,7 @@ impl Unseen {
         Answer::Unprovable(match self {
             Self::Gone => return Answer::Gone,
             Self::NotAKey => Unprovable::Refused,
+            Self::AbsenceUnproven(_) => other("the source cannot prove that something is absent"),
             Self::TooLarge { .. } => Unprovable::Other(self.to_string()),
             Self::Unprovable(why) => why.clone(),
             Self::Failed(error) => match error {
@@ -151,6 +156,7 @@ pub struct Originals {
     no_heads: AtomicBool,
     by_digest: AtomicBool,
     flaps: AtomicU64,
+    knowledge: absence::Knowledge,
 }
 
 impl Originals {
@@ -166,6 +172,7 @@ impl Originals {
             no_heads: AtomicBool::new(false),
             by_digest: AtomicBool::new(false),
             flaps: AtomicU64::new(0),
+            knowledge: absence::Knowledge::default(),
         }
     }
 
@@ -174,7 +181,11 @@ impl Originals {
     /// # Errors
     /// [`Unseen`]; [`Unseen::Gone`] only where absence is proven.
     pub async fn stat(&self, key: &OriginalKey) -> Result<Seen, Unseen> {
-        self.seen(key).await.map(|seen| self.young(seen))?
+        match self.seen(key).await {
+            Ok(seen) => self.young(seen),
+            Err(Unseen::Gone) => Err(self.gone().await),
+            Err(unseen) => Err(unseen),
+        }
     }
 
     /// The whole original, if it has at most `bytes_max` bytes.
@@ -185,7 +196,10 @@ impl Originals {
         let held = self.held.take(key, self.now());
         let read = match held {
             Some(read) => read,
-            None => self.fetch(key).await?,
+            None => match self.fetch(key).await {
+                Err(Unseen::Gone) => return Err(self.gone().await),
+                fetched => fetched?,
+            },
         };
         let bytes = read.body.len() as u64;
         if bytes > bytes_max {

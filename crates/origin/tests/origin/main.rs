@@ -1,5 +1,6 @@
 //! An origin against upstream servers that behave, misbehave and lie; each test is a row of what must hold.
 
+mod absence;
 mod addresses;
 mod faults;
 mod headers;

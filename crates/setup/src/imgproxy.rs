@@ -30,7 +30,7 @@ fn own(settings: &Settings) -> Vec<Mapping> {
         Source::Url(url) => format!("{url}/"),
     };
     let root = settings.root_source().map(|source| Mapping { url: url(&source), prefix: String::new() });
-    let shared = settings.mounts().into_iter().filter(|mount| mount.hosts.is_empty());
+    let shared = settings.mounts().iter().filter(|mount| mount.hosts.is_empty());
     let mounted = shared.map(|mount| {
         let url = match &mount.source {
             Source::Directory(_) => format!("local:///{}", mount.prefix),

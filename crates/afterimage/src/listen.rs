@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use afterimage_edge::Viewer;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Logged};
 use crate::connection::{Seen, Transport, Verdict, Watched};
+use crate::entrance::Entrance;
 
 /// The bounds of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +43,7 @@ pub trait Answer: Clone + Send + Sync + 'static {
         + 'static;
 
     /// Answers one request.
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+    fn answer(&self, viewer: Viewer, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// How long this body may take from now on, where that is longer than any answer may.
     fn longer(&self, _body: &Self::Body) -> Option<Duration> {
@@ -62,18 +64,19 @@ pub async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, Str
 /// Serves a TCP listener until `stop` turns true, then drains.
 pub async fn serve_tcp(
     listener: TcpListener,
+    entrance: Entrance,
     answer: impl Answer,
     bounds: Bounds,
     log: AccessLog,
     mut stop: watch::Receiver<bool>,
 ) {
-    let server = Server::new(bounds, log);
+    let server = Server::new(entrance, bounds, log);
     while let Some(place) = server.place(&mut stop).await {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     prepare(&stream);
-                    server.spawn(place, stream, Some(peer.ip()), answer.clone());
+                    server.spawn(place, server.entrance.tls.accept(stream), Some(peer.ip()), answer.clone());
                 }
                 Err(error) => pause_after(&error).await,
             },
@@ -85,8 +88,14 @@ pub async fn serve_tcp(
 }
 
 /// Serves the command line's socket until `stop` turns true, then drains.
-pub async fn serve_unix(listener: UnixListener, answer: impl Answer, bounds: Bounds, mut stop: watch::Receiver<bool>) {
-    let server = Server::new(bounds, AccessLog::off());
+pub async fn serve_unix(
+    listener: UnixListener,
+    entrance: Entrance,
+    answer: impl Answer,
+    bounds: Bounds,
+    mut stop: watch::Receiver<bool>,
+) {
+    let server = Server::new(entrance, bounds, AccessLog::off());
     while let Some(place) = server.place(&mut stop).await {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -119,6 +128,7 @@ async fn pause_after(error: &std::io::Error) {
 }
 
 struct Server {
+    entrance: Entrance,
     builder: Arc<auto::Builder<TokioExecutor>>,
     places: Arc<Semaphore>,
     /// Told once, when connections are to finish; closed when the last one has.
@@ -128,7 +138,7 @@ struct Server {
 }
 
 impl Server {
-    fn new(bounds: Bounds, log: AccessLog) -> Self {
+    fn new(entrance: Entrance, bounds: Bounds, log: AccessLog) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(bounds.header_timeout).max_buf_size(64 << 10);
         // No `pipeline_flush`: hyper then copies every body behind its head instead of sending both where they lie. No
@@ -141,6 +151,7 @@ impl Server {
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(20));
         Self {
+            entrance,
             builder: Arc::new(builder),
             places: Arc::new(Semaphore::new(bounds.connections_max)),
             finish: watch::Sender::new(()),
@@ -161,12 +172,14 @@ impl Server {
         let Bounds { header_timeout, request_timeout, .. } = self.bounds;
         let seen = Seen::new(header_timeout, request_timeout);
         let io = TokioIo::new(Watched::new(stream, seen.clone()));
-        let (seen_by_service, log) = (seen.clone(), self.log.clone());
-        let service = service_fn(move |request| {
+        let (seen_by_service, log, entrance) = (seen.clone(), self.log.clone(), self.entrance.clone());
+        let entered = entrance.entered();
+        let service = service_fn(move |request: Request<Incoming>| {
             let (answer, seen) = (answer.clone(), seen_by_service.clone());
-            let entry = log.begin(&request, client);
+            let viewer = entrance.viewer(client, request.headers());
+            let entry = log.begin(&request, viewer.address);
             async move {
-                let response = answer_in_time(&answer, request, &seen, request_timeout).await;
+                let response = answer_in_time(&answer, (viewer, request), &seen, request_timeout).await;
                 Ok::<_, Infallible>(Logged::answer(response, entry))
             }
         });
@@ -203,7 +216,7 @@ impl Server {
                     },
                 }
             }
-            drop(place);
+            drop((entered, place));
         });
     }
 
@@ -219,13 +232,13 @@ impl Server {
 
 async fn answer_in_time<A: Answer>(
     answer: &A,
-    request: Request<Incoming>,
+    (viewer, request): (Viewer, Request<Incoming>),
     seen: &Arc<Seen>,
     timeout: Duration,
 ) -> Response<A::Body> {
     let _waiting = seen.asked(request.version());
     let mut response = if has_one_host(&request) {
-        match tokio::time::timeout(timeout, answer.answer(request)).await {
+        match tokio::time::timeout(timeout, answer.answer(viewer, request)).await {
             Ok(response) => response,
             Err(_) => too_slow(),
         }

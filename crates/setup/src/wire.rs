@@ -12,7 +12,7 @@ use afterimage_origin::{Origin, Originals as HttpOriginals};
 use afterimage_purge::{Purger, StateLock};
 use afterimage_store::{Asker, Derivatives, Originals, Read, Write};
 
-use crate::{Mount, Mounted, Source, Upstream};
+use crate::{AskedServer, Mount, Mounted, Source, Upstream};
 
 /// Every part's own settings, and the places they work in.
 #[derive(Clone, Debug)]
@@ -57,6 +57,8 @@ pub struct Wired {
     pub originals: Arc<dyn Read>,
     /// Every cache of this edge, from the inside out.
     pub fences: Vec<Arc<dyn Fence>>,
+    /// The HTTP servers that are asked.
+    pub servers: Vec<AskedServer>,
 }
 
 /// The parts cannot be joined.
@@ -98,15 +100,17 @@ pub fn wire_with(
     about: &str,
     renderer: Arc<dyn Renderer>,
 ) -> Result<Wired, WireError> {
+    let mut servers = Vec::new();
     let upstream = match &wiring.upstream {
         Some(config) => {
-            let origin = Origin::new(config.clone(), clock.clone()).map_err(WireError::Origin)?;
-            Some(Arc::new(origin) as Arc<dyn Passing>)
+            let origin = Arc::new(Origin::new(config.clone(), clock.clone()).map_err(WireError::Origin)?);
+            servers.push(AskedServer::Pass(config.url.clone(), origin.clone()));
+            Some(origin as Arc<dyn Passing>)
         }
         None => None,
     };
     let lock = StateLock::acquire(&wiring.state_directory, &*clock, Some(about.to_owned()))?;
-    let originals = open_sources(wiring, &clock)?;
+    let originals = open_sources(wiring, &clock, &mut servers)?;
     let derivatives: Arc<dyn Write> =
         Arc::new(Derivatives::open(&wiring.derivatives_directory, wiring.derivatives.clone())?);
     let ask = Arc::new(Asker::new(originals.clone(), clock.clone()));
@@ -132,19 +136,24 @@ pub fn wire_with(
         notice: purger.clone(),
         clock,
     };
-    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, fences })
+    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, fences, servers })
 }
 
 /// Opens every source, and joins them into one.
-fn open_sources(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Read>, WireError> {
-    let open = |source: &Source| -> Result<Arc<dyn Read>, WireError> {
+fn open_sources(
+    wiring: &Wiring,
+    clock: &Arc<dyn Clock>,
+    servers: &mut Vec<AskedServer>,
+) -> Result<Arc<dyn Read>, WireError> {
+    let mut open = |source: &Source| -> Result<Arc<dyn Read>, WireError> {
         match source {
             Source::Directory(path) => Ok(Arc::new(Originals::open(path, wiring.originals.clone(), clock.clone())?)),
             Source::Url(url) => {
                 let fallback = || afterimage_origin::Config { url: url.clone(), ..Default::default() };
                 let config = wiring.origins.get(url).cloned().unwrap_or_else(fallback);
                 let origin = Origin::new(config, clock.clone()).map_err(WireError::Origin)?;
-                let originals = HttpOriginals::new(Arc::new(origin), wiring.http_originals.clone());
+                let originals = Arc::new(HttpOriginals::new(Arc::new(origin), wiring.http_originals.clone()));
+                servers.push(AskedServer::Originals(url.clone(), originals.clone()));
                 Ok(Arc::new(Upstream::new(originals)))
             }
         }

@@ -2,10 +2,12 @@
 
 use afterimage_cache::http::{Behaviour, Stored, forwardable_request, secondary, with_validators};
 use afterimage_origin::Body;
+use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderName, Method, Request, Uri, request};
 
 use super::PassThrough;
+use super::viewer::{Told, Viewer};
 use crate::Failure;
 
 /// One request.
@@ -22,12 +24,14 @@ pub(super) struct Asked {
     pub(super) behaviour: Behaviour,
     /// The name that the viewer asked for.
     pub(super) host: Option<Authority>,
+    /// What the origin is told of the viewer, where it is told anything.
+    told: Option<Told>,
 }
 
 impl Asked {
     pub(super) fn new(pass: &PassThrough, parts: request::Parts) -> Result<Self, Failure> {
         let broken = |why: &str| Failure::Upstream(afterimage_origin::Error::Request(why.to_owned()));
-        let request::Parts { method, uri, headers, .. } = parts;
+        let request::Parts { method, uri, headers, mut extensions, .. } = parts;
         if method == Method::CONNECT {
             return Err(broken("nobody can be connected to through this server"));
         }
@@ -40,10 +44,13 @@ impl Asked {
         };
         let target = target.map_err(|_| broken("its target is no path"))?;
         let url = behaviour.path(path, uri.query());
-        let beside = behaviour.beside(&headers);
+        let host = uri.authority().cloned().or_else(|| headers.get(HOST)?.to_str().ok()?.parse().ok());
+        let names = behaviour.headers.contains(&HOST);
+        let told = extensions.remove::<Viewer>().map(|viewer| Told::new(viewer, host.as_ref(), names));
+        let mut beside = behaviour.beside(&headers);
+        beside.extend(told.as_ref().map(Told::key));
         let key = if beside.is_empty() { url.clone() } else { format!("{url}\n{beside}") };
-        let host = uri.authority().cloned().or_else(|| headers.get("host")?.to_str().ok()?.parse().ok());
-        Ok(Self { method, headers, target, url, key, behaviour, host })
+        Ok(Self { method, headers, target, url, key, behaviour, host, told })
     }
 
     /// The key of the answer that these fields select.
@@ -62,6 +69,9 @@ impl Asked {
     /// What goes to the origin: a question about `stored` where there is one.
     pub(super) fn request(&self, method: &Method, stored: Option<&Stored>, body: Body) -> Request<Body> {
         let mut headers = forwardable_request(&self.headers);
+        if let Some(told) = &self.told {
+            told.say(&mut headers);
+        }
         if let Some(stored) = stored {
             with_validators(&mut headers, stored);
         }

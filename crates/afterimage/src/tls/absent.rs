@@ -1,0 +1,43 @@
+//! What stands for TLS in a build without it: nothing, and a word where it is asked for.
+
+use afterimage_control::Handshakes;
+use afterimage_setup::Mistake;
+use tokio::net::TcpStream;
+
+use super::Files;
+
+/// No TLS.
+#[derive(Clone)]
+pub struct Tls;
+
+impl Tls {
+    /// A listener without TLS.
+    ///
+    /// # Errors
+    /// Where TLS is asked for.
+    pub fn open(files: Option<Files>) -> Result<Self, Mistake> {
+        match files {
+            None => Ok(Self),
+            Some(Files { certificate, key: _ }) => {
+                Err(certificate
+                    .wrong("this build has no TLS; build it with its default features, or with --features tls"))
+            }
+        }
+    }
+
+    pub fn is_on(&self) -> bool {
+        false
+    }
+
+    pub fn accept(&self, tcp: TcpStream) -> TcpStream {
+        tcp
+    }
+
+    pub fn look(&self) {}
+
+    pub async fn watch(self) {}
+
+    pub fn counts(&self) -> Option<Handshakes> {
+        None
+    }
+}

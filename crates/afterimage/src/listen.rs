@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use afterimage_edge::Viewer;
@@ -19,6 +20,9 @@ use tokio::time::Instant;
 use crate::access_log::{AccessLog, Logged};
 use crate::connection::{Seen, Transport, Verdict, Watched};
 use crate::entrance::Entrance;
+
+/// How long connections of a server that stops may still be used: proxies use theirs more often, browsers ask again.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// The bounds of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +137,8 @@ struct Server {
     places: Arc<Semaphore>,
     /// Told once, when connections are to finish; closed when the last one has.
     finish: watch::Sender<()>,
+    /// Answers say that their connection ends.
+    is_leaving: Arc<AtomicBool>,
     bounds: Bounds,
     log: AccessLog,
 }
@@ -155,6 +161,7 @@ impl Server {
             builder: Arc::new(builder),
             places: Arc::new(Semaphore::new(bounds.connections_max)),
             finish: watch::Sender::new(()),
+            is_leaving: Arc::default(),
             bounds,
             log,
         }
@@ -173,13 +180,17 @@ impl Server {
         let seen = Seen::new(header_timeout, request_timeout);
         let io = TokioIo::new(Watched::new(stream, seen.clone()));
         let (seen_by_service, log, entrance) = (seen.clone(), self.log.clone(), self.entrance.clone());
-        let entered = entrance.entered();
+        let (entered, is_leaving) = (entrance.entered(), self.is_leaving.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let (answer, seen) = (answer.clone(), seen_by_service.clone());
+            let (answer, seen, is_leaving) = (answer.clone(), seen_by_service.clone(), is_leaving.clone());
             let viewer = entrance.viewer(client, request.headers());
             let entry = log.begin(&request, viewer.address);
             async move {
-                let response = answer_in_time(&answer, (viewer, request), &seen, request_timeout).await;
+                let mut response = answer_in_time(&answer, (viewer, request), &seen, request_timeout).await;
+                if is_leaving.load(Relaxed) {
+                    // hyper leaves it out of HTTP/2.
+                    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+                }
                 Ok::<_, Infallible>(Logged::answer(response, entry))
             }
         });
@@ -220,11 +231,17 @@ impl Server {
         });
     }
 
-    /// hyper ends idle connections at once and lets the others finish their request; an HTTP/2 peer that never finishes
-    /// its preface would hold this for ever, hence the deadline.
+    /// hyper ends idle connections at once, and with them a request that is on its way here. So those that are used in the
+    /// next moment are answered first, and told that it was the last time. Then the others finish what they have; an HTTP/2
+    /// peer that never finishes its preface would hold this for ever, hence the deadline.
     async fn drain(self, timeout: Duration) {
+        let linger = LINGER.min(timeout);
+        self.is_leaving.store(true, Relaxed);
+        if tokio::time::timeout(linger, self.finish.closed()).await.is_ok() {
+            return;
+        }
         let _ = self.finish.send(());
-        if tokio::time::timeout(timeout, self.finish.closed()).await.is_err() {
+        if tokio::time::timeout(timeout - linger, self.finish.closed()).await.is_err() {
             tracing::warn!("some requests were still under way at the end of the drain");
         }
     }

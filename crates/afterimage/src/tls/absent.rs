@@ -18,9 +18,10 @@ impl Tls {
     pub fn open(files: Option<Files>) -> Result<Self, Mistake> {
         match files {
             None => Ok(Self),
-            Some(Files { certificate, key: _ }) => {
-                Err(certificate
-                    .wrong("this build has no TLS; build it with its default features, or with --features tls"))
+            Some(Files { certificate, key }) => {
+                let remedy =
+                    format!("this build has no TLS; unset it and {}, or build with --features tls", key.setting);
+                Err(certificate.wrong(remedy))
             }
         }
     }

@@ -19,7 +19,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::net::UnixListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch as watching;
 use tower::ServiceExt;
 
@@ -113,7 +113,7 @@ async fn run(
     source: &Source,
     locations: &Locations,
 ) -> Result<(), Exit> {
-    let entrances = Entrances::open(&settings)?;
+    let (entrances, signals) = (Entrances::open(&settings)?, Signals::catch()?);
     let wiring = settings
         .wiring(source, locations, &|path| std::fs::read(path))
         .map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
@@ -168,7 +168,7 @@ async fn run(
     let looking = entrances.watch();
     greet(&settings, &wired, &watches, source, &pictures_url, &admin_url).await;
 
-    until_told(common, options, (&wired, &entrances), settings).await?;
+    until_told(common, options, (&wired, &entrances), signals, settings).await;
     tracing::info!("draining");
     drop((watches, looking));
     let _ = stop.send(true);
@@ -183,21 +183,38 @@ async fn run(
     Ok(())
 }
 
+/// What may be said to this process. Caught before anybody is told that it is ready: a signal that came earlier would end it
+/// on the spot.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, Exit> {
+        let catch = |kind| signal(kind).map_err(|error| Exit::Failed(error.to_string()));
+        Ok(Self {
+            term: catch(SignalKind::terminate())?,
+            int: catch(SignalKind::interrupt())?,
+            hup: catch(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Waits for TERM or INT; a HUP reads the configuration again.
 async fn until_told(
     common: &Common,
     options: &Serve,
     (wired, entrances): (&Wired, &Entrances),
+    mut signals: Signals,
     mut settings: Settings,
-) -> Result<(), Exit> {
-    let catch = |kind| signal(kind).map_err(|error| Exit::Failed(error.to_string()));
-    let (mut term, mut int, mut hup) =
-        (catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?, catch(SignalKind::hangup())?);
+) {
     loop {
         tokio::select! {
-            _ = term.recv() => return Ok(()),
-            _ = int.recv() => return Ok(()),
-            _ = hup.recv() => {
+            _ = signals.term.recv() => return,
+            _ = signals.int.recv() => return,
+            _ = signals.hup.recv() => {
                 entrances.look();
                 match reload(common, options, wired, &settings) {
                     Ok(new) => settings = new,

@@ -121,12 +121,12 @@ settings! {
         hosts: Vec<String> = "", Kind::Texts, Restart;
         /// How far the clock of a signed request may be from ours, either way.
         clock_skew: Duration = "5m", seconds(1, 3600), Restart;
-        /// The access keys whose holders may invalidate through CloudFront's interface. Without one it refuses everybody.
-        access_keys: AccessKeys = "", Kind::AccessKeys, Restart;
         /// The PEM file of its certificate, as server.tls_certificate.
         tls_certificate: Option<PathBuf> = "", Kind::Path, Restart;
         /// The PEM file of the certificate's key.
         tls_key: Option<PathBuf> = "", Kind::Path, Restart;
+        /// The access keys whose holders may invalidate through CloudFront's interface. Without one it refuses everybody.
+        access_keys: AccessKeys = "", Kind::AccessKeys, Restart;
     }
 
     /// Invalidations: what a client of CloudFront, or a PURGE, makes this edge forget.

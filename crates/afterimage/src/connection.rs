@@ -197,9 +197,10 @@ impl<S: Transport> AsyncWrite for Watched<S> {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes once it has written everything it had.
+    /// hyper flushes once it has written everything it had. TLS may hold the last of it still.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        let poll = Pin::new(&mut self.stream).poll_flush(cx);
+        ready!(self.wrote(poll))?;
         self.seen.is_blocked.store(false, Relaxed);
         Poll::Ready(Ok(()))
     }

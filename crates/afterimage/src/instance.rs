@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use afterimage_control::{AccessKey, Control, Guard, InvalidationConfig, Invalidations, Limits, router};
+use afterimage_control::{AccessKey, Control, Guard, InvalidationConfig, Invalidations, Limits, Meters, router};
 use afterimage_edge::Door;
 use afterimage_setup::{Locations, Settings, Shape, Source, Sources, Wired, locations, wire};
 use tokio::sync::oneshot;
@@ -122,7 +122,7 @@ impl Instance {
             let _ = stopped.await;
         });
         let purger = tokio::spawn(running);
-        let control = control(settings, &wired, Door::Public, String::new());
+        let control = control(settings, &wired, Door::Public, String::new(), Meters::default());
         let client = Client::Here(router(control, Guard::socket()));
         Ok(Self { client, here: Some(Here { stop, purger, _wired: wired }) })
     }
@@ -137,7 +137,7 @@ impl Instance {
 }
 
 /// What the routes speak to.
-pub fn control(settings: &Settings, wired: &Wired, door: Door, base: String) -> Arc<Control> {
+pub fn control(settings: &Settings, wired: &Wired, door: Door, base: String, meters: Meters) -> Arc<Control> {
     let window = humantime::format_duration(settings.longest_window());
     Arc::new(Control {
         edge: wired.edge.clone(),
@@ -153,6 +153,7 @@ pub fn control(settings: &Settings, wired: &Wired, door: Door, base: String) -> 
         promise: format!("nothing is served longer than {window} after its original went"),
         ladder: settings.policy.ladder.clone(),
         qualities: settings.policy.qualities.clone(),
+        meters,
     })
 }
 

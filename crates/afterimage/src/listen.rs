@@ -3,8 +3,10 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use afterimage_edge::Viewer;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -17,6 +19,10 @@ use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Logged};
 use crate::connection::{Seen, Transport, Verdict, Watched};
+use crate::entrance::Entrance;
+
+/// How long connections of a server that stops may still be used: proxies use theirs more often, browsers ask again.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// The bounds of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +47,7 @@ pub trait Answer: Clone + Send + Sync + 'static {
         + 'static;
 
     /// Answers one request.
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+    fn answer(&self, viewer: Viewer, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// How long this body may take from now on, where that is longer than any answer may.
     fn longer(&self, _body: &Self::Body) -> Option<Duration> {
@@ -62,18 +68,19 @@ pub async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, Str
 /// Serves a TCP listener until `stop` turns true, then drains.
 pub async fn serve_tcp(
     listener: TcpListener,
+    entrance: Entrance,
     answer: impl Answer,
     bounds: Bounds,
     log: AccessLog,
     mut stop: watch::Receiver<bool>,
 ) {
-    let server = Server::new(bounds, log);
+    let server = Server::new(entrance, bounds, log);
     while let Some(place) = server.place(&mut stop).await {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     prepare(&stream);
-                    server.spawn(place, stream, Some(peer.ip()), answer.clone());
+                    server.spawn(place, server.entrance.tls.accept(stream), Some(peer.ip()), answer.clone());
                 }
                 Err(error) => pause_after(&error).await,
             },
@@ -85,8 +92,14 @@ pub async fn serve_tcp(
 }
 
 /// Serves the command line's socket until `stop` turns true, then drains.
-pub async fn serve_unix(listener: UnixListener, answer: impl Answer, bounds: Bounds, mut stop: watch::Receiver<bool>) {
-    let server = Server::new(bounds, AccessLog::off());
+pub async fn serve_unix(
+    listener: UnixListener,
+    entrance: Entrance,
+    answer: impl Answer,
+    bounds: Bounds,
+    mut stop: watch::Receiver<bool>,
+) {
+    let server = Server::new(entrance, bounds, AccessLog::off());
     while let Some(place) = server.place(&mut stop).await {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -119,16 +132,19 @@ async fn pause_after(error: &std::io::Error) {
 }
 
 struct Server {
+    entrance: Entrance,
     builder: Arc<auto::Builder<TokioExecutor>>,
     places: Arc<Semaphore>,
     /// Told once, when connections are to finish; closed when the last one has.
     finish: watch::Sender<()>,
+    /// Answers say that their connection ends.
+    is_leaving: Arc<AtomicBool>,
     bounds: Bounds,
     log: AccessLog,
 }
 
 impl Server {
-    fn new(bounds: Bounds, log: AccessLog) -> Self {
+    fn new(entrance: Entrance, bounds: Bounds, log: AccessLog) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(bounds.header_timeout).max_buf_size(64 << 10);
         // No `pipeline_flush`: hyper then copies every body behind its head instead of sending both where they lie. No
@@ -141,9 +157,11 @@ impl Server {
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(20));
         Self {
+            entrance,
             builder: Arc::new(builder),
             places: Arc::new(Semaphore::new(bounds.connections_max)),
             finish: watch::Sender::new(()),
+            is_leaving: Arc::default(),
             bounds,
             log,
         }
@@ -161,12 +179,18 @@ impl Server {
         let Bounds { header_timeout, request_timeout, .. } = self.bounds;
         let seen = Seen::new(header_timeout, request_timeout);
         let io = TokioIo::new(Watched::new(stream, seen.clone()));
-        let (seen_by_service, log) = (seen.clone(), self.log.clone());
-        let service = service_fn(move |request| {
-            let (answer, seen) = (answer.clone(), seen_by_service.clone());
-            let entry = log.begin(&request, client);
+        let (seen_by_service, log, entrance) = (seen.clone(), self.log.clone(), self.entrance.clone());
+        let (entered, is_leaving) = (entrance.entered(), self.is_leaving.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (answer, seen, is_leaving) = (answer.clone(), seen_by_service.clone(), is_leaving.clone());
+            let viewer = entrance.viewer(client, request.headers());
+            let entry = log.begin(&request, viewer.address);
             async move {
-                let response = answer_in_time(&answer, request, &seen, request_timeout).await;
+                let mut response = answer_in_time(&answer, (viewer, request), &seen, request_timeout).await;
+                if is_leaving.load(Relaxed) {
+                    // hyper leaves it out of HTTP/2.
+                    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+                }
                 Ok::<_, Infallible>(Logged::answer(response, entry))
             }
         });
@@ -203,15 +227,21 @@ impl Server {
                     },
                 }
             }
-            drop(place);
+            drop((entered, place));
         });
     }
 
-    /// hyper ends idle connections at once and lets the others finish their request; an HTTP/2 peer that never finishes
-    /// its preface would hold this for ever, hence the deadline.
+    /// hyper ends idle connections at once, and with them a request that is on its way here. So those that are used in the
+    /// next moment are answered first, and told that it was the last time. Then the others finish what they have; an HTTP/2
+    /// peer that never finishes its preface would hold this for ever, hence the deadline.
     async fn drain(self, timeout: Duration) {
+        let linger = LINGER.min(timeout);
+        self.is_leaving.store(true, Relaxed);
+        if tokio::time::timeout(linger, self.finish.closed()).await.is_ok() {
+            return;
+        }
         let _ = self.finish.send(());
-        if tokio::time::timeout(timeout, self.finish.closed()).await.is_err() {
+        if tokio::time::timeout(timeout - linger, self.finish.closed()).await.is_err() {
             tracing::warn!("some requests were still under way at the end of the drain");
         }
     }
@@ -219,13 +249,13 @@ impl Server {
 
 async fn answer_in_time<A: Answer>(
     answer: &A,
-    request: Request<Incoming>,
+    (viewer, request): (Viewer, Request<Incoming>),
     seen: &Arc<Seen>,
     timeout: Duration,
 ) -> Response<A::Body> {
     let _waiting = seen.asked(request.version());
     let mut response = if has_one_host(&request) {
-        match tokio::time::timeout(timeout, answer.answer(request)).await {
+        match tokio::time::timeout(timeout, answer.answer(viewer, request)).await {
             Ok(response) => response,
             Err(_) => too_slow(),
         }

@@ -6,13 +6,17 @@ mod client;
 mod clock;
 mod commands;
 mod connection;
+mod entrance;
+mod entrances;
 mod exit;
+mod forwarded;
 mod heads;
 mod instance;
 mod listen;
 mod local;
 mod printing;
 mod serve;
+mod tls;
 
 use std::process::ExitCode;
 

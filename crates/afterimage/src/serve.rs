@@ -1,14 +1,13 @@
 //! `afterimage serve`: settings in, listeners up, a greeting that says what is promised, and a drain at the end.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use afterimage_control::{Guard, router};
-use afterimage_edge::{Door, Edge, Reply};
+use afterimage_edge::{Door, Edge, ForwardedHost, Reply, Viewer};
 use afterimage_events::{Mode, Watch};
 use afterimage_identity::OriginalKey;
 use afterimage_origin::Body as Passed;
@@ -20,13 +19,14 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::net::UnixListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch as watching;
 use tower::ServiceExt;
 
 use crate::access_log::AccessLog;
 use crate::cli::{Common, Serve};
 use crate::clock::MachineClock;
+use crate::entrances::Entrances;
 use crate::exit::Exit;
 use crate::instance::{self, control, list, places, settings, shape};
 use crate::listen::{self, Answer, Bounds};
@@ -39,12 +39,21 @@ struct Pictures {
     door: Door,
     /// How long what is passed from an origin may take.
     pass_timeout: Duration,
+    /// Whether that origin is told who asks.
+    tells_viewer: bool,
 }
 
 impl Answer for Pictures {
     type Body = Reply;
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+    async fn answer(&self, viewer: Viewer, mut request: Request<Incoming>) -> Response<Reply> {
+        // Only trusted peers can have said it: see `forwarded`.
+        if let Some(host) = &viewer.host {
+            request.extensions_mut().insert(ForwardedHost(host.to_string()));
+        }
+        if self.tells_viewer {
+            request.extensions_mut().insert(viewer);
+        }
         self.edge.answer(self.door, request.map(Passed::wrap)).await
     }
 
@@ -60,7 +69,7 @@ struct Operator(Router);
 impl Answer for Operator {
     type Body = Full<Bytes>;
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, _: Viewer, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let response = match self.0.clone().oneshot(request.map(Body::new)).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -108,6 +117,7 @@ async fn run(
     source: &Source,
     locations: &Locations,
 ) -> Result<(), Exit> {
+    let (entrances, signals) = (Entrances::open(&settings)?, Signals::catch()?);
     let wiring = settings
         .wiring(source, locations, &|path| std::fs::read(path))
         .map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
@@ -135,7 +145,9 @@ async fn run(
         Trust::Public if settings.policy.open => Door::Open,
         Trust::Public => Door::Public,
     };
-    let control = control(&settings, &wired, door, format!("http://{pictures_at}"));
+    let pictures_url = format!("{}://{pictures_at}", entrances.pictures.scheme());
+    let admin_url = format!("{}://{admin_at}", entrances.operator.scheme());
+    let control = control(&settings, &wired, door, pictures_url.clone(), entrances.meters(&settings, &wired));
     let token = settings.admin.token.as_ref().map(|token| token.expose());
     let guarded = router(control.clone(), Guard::listener(token, settings.admin.hosts.clone()));
     let mut ended = stopped.clone();
@@ -145,17 +157,25 @@ async fn run(
     let absences = tokio::spawn(wired.absences.clone().watch());
     let (access, lines) = AccessLog::start(settings.log.access, settings.log.client_address)
         .map_err(|error| Exit::Failed(error.to_string()))?;
-    let answer = Pictures { edge: wired.edge.clone(), door, pass_timeout: settings.pass.total_timeout };
+    let answer = Pictures {
+        edge: wired.edge.clone(),
+        door,
+        pass_timeout: settings.pass.total_timeout,
+        tells_viewer: settings.pass.origin.is_some() && settings.pass.tell_viewer,
+    };
+    let operator = (Operator(guarded), Operator(router(control, Guard::socket())));
+    let at = entrances.clone();
     let serving = [
-        tokio::spawn(listen::serve_tcp(pictures, answer, bounds, access, stopped.clone())),
-        tokio::spawn(listen::serve_tcp(admin, Operator(guarded), bounds, AccessLog::off(), stopped.clone())),
-        tokio::spawn(listen::serve_unix(socket, Operator(router(control, Guard::socket())), bounds, stopped)),
+        tokio::spawn(listen::serve_tcp(pictures, at.pictures, answer, bounds, access, stopped.clone())),
+        tokio::spawn(listen::serve_tcp(admin, at.operator, operator.0, bounds, AccessLog::off(), stopped.clone())),
+        tokio::spawn(listen::serve_unix(socket, at.socket, operator.1, bounds, stopped)),
     ];
-    greet(&settings, &wired, &watches, source, pictures_at, admin_at).await;
+    let looking = entrances.watch();
+    greet(&settings, &wired, &watches, source, &pictures_url, &admin_url).await;
 
-    until_told(common, options, &wired, settings).await?;
+    until_told(common, options, (&wired, &entrances), signals, settings).await;
     tracing::info!("draining");
-    drop(watches);
+    drop((watches, looking));
     absences.abort();
     let _ = stop.send(true);
     for listener in serving {
@@ -169,19 +189,44 @@ async fn run(
     Ok(())
 }
 
+/// What may be said to this process. Caught before anybody is told that it is ready: a signal that came earlier would end it
+/// on the spot.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, Exit> {
+        let catch = |kind| signal(kind).map_err(|error| Exit::Failed(error.to_string()));
+        Ok(Self {
+            term: catch(SignalKind::terminate())?,
+            int: catch(SignalKind::interrupt())?,
+            hup: catch(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Waits for TERM or INT; a HUP reads the configuration again.
-async fn until_told(common: &Common, options: &Serve, wired: &Wired, mut settings: Settings) -> Result<(), Exit> {
-    let catch = |kind| signal(kind).map_err(|error| Exit::Failed(error.to_string()));
-    let (mut term, mut int, mut hup) =
-        (catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?, catch(SignalKind::hangup())?);
+async fn until_told(
+    common: &Common,
+    options: &Serve,
+    (wired, entrances): (&Wired, &Entrances),
+    mut signals: Signals,
+    mut settings: Settings,
+) {
     loop {
         tokio::select! {
-            _ = term.recv() => return Ok(()),
-            _ = int.recv() => return Ok(()),
-            _ = hup.recv() => match reload(common, options, wired, &settings) {
-                Ok(new) => settings = new,
-                Err(error) => tracing::error!("the configuration was not reloaded: {error}"),
-            },
+            _ = signals.term.recv() => return,
+            _ = signals.int.recv() => return,
+            _ = signals.hup.recv() => {
+                entrances.look();
+                match reload(common, options, wired, &settings) {
+                    Ok(new) => settings = new,
+                    Err(error) => tracing::error!("the configuration was not reloaded: {error}"),
+                }
+            }
         }
     }
 }
@@ -210,20 +255,13 @@ fn socket(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn greet(
-    settings: &Settings,
-    wired: &Wired,
-    watches: &[Watch],
-    source: &Source,
-    pictures: SocketAddr,
-    admin: SocketAddr,
-) {
+async fn greet(settings: &Settings, wired: &Wired, watches: &[Watch], source: &Source, pictures: &str, admin: &str) {
     let mut text = format!("afterimage {} serves {source}\n", env!("CARGO_PKG_VERSION"));
     for mount in settings.mounts() {
         let hosts = if mount.hosts.is_empty() { String::new() } else { format!(" for {}", mount.hosts.join(", ")) };
         text.push_str(&format!("mounted      {} from {}{hosts}\n", mount.prefix, mount.source));
     }
-    text.push_str(&format!("pictures     http://{pictures}\nindex page   http://{admin}/\n"));
+    text.push_str(&format!("pictures     {pictures}\nindex page   {admin}/\n"));
     let mut watched: Vec<String> = watches
         .iter()
         .map(|watch| watch.mode())
@@ -250,7 +288,7 @@ async fn greet(
 }
 
 /// A copyable `<img srcset=…>` for the first real picture.
-async fn example(settings: &Settings, wired: &Wired, pictures: SocketAddr) -> Option<String> {
+async fn example(settings: &Settings, wired: &Wired, base: &str) -> Option<String> {
     let page = wired.originals.list("", None, 50).await.ok()?;
     for listed in page.entries {
         let Ok(object) = wired.originals.get(&listed.key, settings.limits.source_bytes_max.get()).await else {
@@ -262,8 +300,7 @@ async fn example(settings: &Settings, wired: &Wired, pictures: SocketAddr) -> Op
             continue;
         }
         let key = OriginalKey::new(&listed.key).ok()?;
-        let base = format!("http://{pictures}");
-        return Some(afterimage_variant::srcset(&settings.rules(), &base, &key, Some(probe.upright), "100vw", ""));
+        return Some(afterimage_variant::srcset(&settings.rules(), base, &key, Some(probe.upright), "100vw", ""));
     }
     None
 }

@@ -10,12 +10,17 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::invalidate::Counts;
+use crate::meters::{self, Listener, Origin};
 
 /// What the write story has to say about itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Purges {
     pub(crate) open: u64,
     pub(crate) held: u64,
+    pub(crate) parked: u64,
+    pub(crate) waiting: u64,
+    pub(crate) oldest_s: u64,
+    pub(crate) is_unwritten: bool,
 }
 
 /// Everything that is counted, at one moment.
@@ -27,6 +32,8 @@ pub(crate) struct Sample {
     pub(crate) purges: Purges,
     pub(crate) invalidations: Counts,
     pub(crate) absences: Vec<(String, Absence)>,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) origins: Vec<Origin>,
 }
 
 impl Sample {
@@ -99,7 +106,11 @@ impl Collector for Sample {
                 self.renders.bytes_in_flight,
             ),
             ("purges_open", "Purges not finished", self.purges.open),
-            ("purges_held", "Purges that wait for a person", self.purges.held),
+            ("purges_held", "Originals whose purge waits for a person", self.purges.held),
+            ("purges_parked", "Purges that an outer cache refused", self.purges.parked),
+            ("purge_oldest_seconds", "Age of the oldest purge that is not finished", self.purges.oldest_s),
+            ("purge_events_waiting", "Events that wait to be looked into", self.purges.waiting),
+            ("purge_journal_broken", "1 while the journal cannot be written", u64::from(self.purges.is_unwritten)),
             ("invalidations_in_progress", "Invalidations not yet erased", self.invalidations.in_progress),
             ("invalidation_oldest_seconds", "Age of the oldest invalidation in progress", self.invalidations.oldest_s),
         ];
@@ -107,13 +118,15 @@ impl Collector for Sample {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
-        Ok(())
+        meters::listeners(&mut encoder, &self.listeners)?;
+        meters::origins(&mut encoder, &self.origins)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meters::Handshakes;
     use afterimage_edge::Reason;
     use afterimage_identity::Instead;
 
@@ -125,9 +138,16 @@ mod tests {
             edge,
             cache: Usage::default(),
             renders: Load::default(),
-            purges: Purges { open: 1, held: 2 },
+            purges: Purges { open: 1, held: 2, oldest_s: 4, ..Purges::default() },
             invalidations: Counts { total: 3, in_progress: 1, oldest_s: 5 },
             absences: vec![("a/".into(), Absence::Proven), (String::new(), Absence::Unproven(Instead::Refused))],
+            listeners: vec![Listener {
+                name: "pictures",
+                open: 6,
+                handshakes: Some(Handshakes { failed: vec![("timeout", 8)], ..Handshakes::default() }),
+                ..Listener::default()
+            }],
+            origins: vec![Origin { url: "http://a/\"".into(), purpose: "pass", failures: 9, ..Origin::default() }],
         };
         let text = sample.text();
         assert!(text.contains("afterimage_answers_total{reason=\"memory\"} 7"), "{text}");
@@ -136,6 +156,12 @@ mod tests {
         assert!(text.contains("afterimage_source_proves_absence{prefix=\"a/\"} 1"), "{text}");
         assert!(text.contains("afterimage_source_proves_absence{prefix=\"\"} 0"), "{text}");
         assert!(text.contains("afterimage_purges_held 2"), "{text}");
+        assert!(text.contains("afterimage_purge_oldest_seconds 4"), "{text}");
+        assert!(text.contains("afterimage_connections_open{listener=\"pictures\"} 6"), "{text}");
+        let failed = "afterimage_tls_handshakes_failed_total{listener=\"pictures\",reason=\"timeout\"} 8";
+        assert!(text.contains(failed), "{text}");
+        let origin = "afterimage_origin_failures_total{origin=\"http://a/\\\"\",purpose=\"pass\"} 9";
+        assert!(text.contains(origin), "{text}");
         assert!(text.contains("afterimage_invalidations_total 3"), "{text}");
         assert!(text.contains("afterimage_invalidation_oldest_seconds 5"), "{text}");
     }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::cloudfront::{self, Api};
 use crate::door::{Guard, guard};
 use crate::invalidate::Invalidations;
+use crate::meters::Meters;
 use crate::metrics::{Purges, Sample};
 use crate::{page, purge_method};
 
@@ -39,7 +40,7 @@ pub struct Control {
     pub invalidations: Arc<Invalidations>,
     /// Whom the listener of pictures speaks to; URLs are explained as it would understand them.
     pub door: Door,
-    /// Where pictures are served, `http://address:port`.
+    /// Where pictures are served, `http://address:port` or the same with https.
     pub base: String,
     /// The promise in force, in one line.
     pub promise: String,
@@ -47,11 +48,13 @@ pub struct Control {
     pub ladder: Vec<u32>,
     /// The qualities that unsigned requests may have.
     pub qualities: Vec<u8>,
+    /// What others count.
+    pub meters: Meters,
 }
 
 /// All routes behind a guard.
 pub fn router(control: Arc<Control>, door: Guard) -> Router {
-    let domain = control.base.strip_prefix("http://").unwrap_or_default().into();
+    let domain = control.base.split_once("://").unwrap_or_default().1.into();
     let api = Api { invalidations: control.invalidations.clone(), domain };
     Router::new()
         .route("/", get(index))
@@ -99,9 +102,18 @@ async fn metrics(State(control): Shared) -> Response {
         edge: control.edge.metrics().snapshot(),
         cache: control.edge.cache().usage(),
         renders: control.edge.renderer().load(),
-        purges: Purges { open: health.open as u64, held: health.held as u64 },
+        purges: Purges {
+            open: health.open as u64,
+            held: health.held as u64,
+            parked: health.parked as u64,
+            waiting: health.queue as u64,
+            oldest_s: health.oldest.as_secs(),
+            is_unwritten: health.journal_error.is_some(),
+        },
         invalidations: control.invalidations.counts(),
         absences: (control.absences)(),
+        listeners: (control.meters.listeners)(),
+        origins: (control.meters.origins)(),
     };
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], sample.text()).into_response()
 }

@@ -28,7 +28,7 @@ pub use explain::Explanation;
 pub use failure::Failure;
 pub use host::{ForwardedHost, asked_host};
 pub use metrics::{Metrics, Snapshot};
-pub use pass::{PassThrough, Reply, Rewrite, Route, Serves, Upstream};
+pub use pass::{PassThrough, Reply, Rewrite, Route, Serves, Upstream, Viewer};
 pub use picture::{Kept, Picture};
 pub use pool::{Job, Load, Pool, PoolConfig, Renderer, Work};
 pub use reason::Reason;

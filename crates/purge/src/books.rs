@@ -202,6 +202,13 @@ impl Books {
         self.ids(|task| !task.is_closed() && !task.is_held())
     }
 
+    /// When the event of the oldest of them was heard.
+    pub(crate) fn oldest_unfinished_ms(&self) -> Option<u64> {
+        let pages = self.pages();
+        let open = pages.tasks.values().filter(|task| !task.is_closed() && !task.is_held());
+        open.map(|task| task.receipt.heard_at_ms).min()
+    }
+
     pub(crate) fn ids(&self, which: impl Fn(&Task) -> bool) -> Vec<u64> {
         self.pages().tasks.iter().filter(|(_, task)| which(task)).map(|(id, _)| *id).collect()
     }

@@ -13,6 +13,7 @@ mod config;
 mod digests;
 mod drive;
 mod fences;
+mod health;
 mod hold;
 mod journal;
 mod lock;
@@ -27,7 +28,8 @@ mod scan;
 mod shelf;
 
 pub use config::{Config, Error, MassLoss, Parts};
+pub use health::Health;
 pub use lock::{Holder, StateLock};
 pub use order::{Filter, Order, OrderOf};
-pub use purger::{Health, Purger};
+pub use purger::Purger;
 pub use reconcile::{Mode, Progress, Report};

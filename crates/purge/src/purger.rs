@@ -9,7 +9,6 @@ use std::time::{Duration, UNIX_EPOCH};
 use afterimage_identity::{
     Answer, Event, FoundBy, Notice, Original, OriginalKey, Receipt, ReceiptState, Stamp, Subject,
 };
-use serde::Serialize;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
@@ -29,23 +28,6 @@ const BATCH_MAX: usize = 256;
 const BATCHES_MAX: usize = 4;
 /// How many answers about originals are remembered.
 const RECENT_MAX: usize = 10_000;
-
-/// How the write story is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Health {
-    /// How many originals wait for a person (`reconcile --confirm`).
-    pub held: usize,
-    /// How many events wait.
-    pub queue: usize,
-    /// How many purges are under way.
-    pub open: usize,
-    /// How many of them wait for the next scan or start, because an outer cache refused.
-    pub parked: usize,
-    /// How many originals with derivatives the last scan saw.
-    pub originals_known: u64,
-    /// Why the journal could not be written last time; purges go on without it.
-    pub journal_error: Option<String>,
-}
 
 /// The write story of one source.
 ///
@@ -284,18 +266,6 @@ impl Purger {
     /// Receipts, the newest first.
     pub fn receipts(&self, filter: &Filter) -> Vec<Receipt> {
         self.books.receipts(filter)
-    }
-
-    /// How it is doing.
-    pub fn health(&self) -> Health {
-        Health {
-            held: self.books.held(),
-            queue: self.queue.len(),
-            open: self.books.unfinished().len(),
-            parked: self.books.ids(|task| task.parked).len(),
-            originals_known: self.books.originals_known(),
-            journal_error: self.books.journal_error(),
-        }
     }
 
     pub(crate) fn wall_ms(&self) -> u64 {

@@ -17,6 +17,8 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
     let mut found = crate::rules::mistakes(settings);
     found.extend(crate::imgproxy::mistakes(settings));
     listeners(settings, &mut found);
+    found.extend(crate::proxies::mistakes(settings));
+    tls(settings, &mut found);
     times(settings, &mut found);
     sizes(settings, &mut found);
     headers(settings, &mut found);
@@ -65,6 +67,23 @@ fn listeners(settings: &Settings, found: &mut Vec<Mistake>) {
             let remedy = "each is a host name without scheme, port or path, such as \"images.example.com\"";
             found.push(Mistake::new("admin.hosts", Some(quoted(host)), remedy));
         }
+    }
+}
+
+/// Whether the files can be used is for whoever speaks TLS to find out.
+fn tls(settings: &Settings, found: &mut Vec<Mistake>) {
+    let (server, admin) = (&settings.server, &settings.admin);
+    for (one, other, certificate, key) in [
+        ("server.tls_certificate", "server.tls_key", &server.tls_certificate, &server.tls_key),
+        ("admin.tls_certificate", "admin.tls_key", &admin.tls_certificate, &admin.tls_key),
+    ] {
+        let (set, path, unset) = match (certificate, key) {
+            (Some(path), None) => (one, path, other),
+            (None, Some(path)) => (other, path, one),
+            _ => continue,
+        };
+        let remedy = format!("without {unset} there is no TLS; set both, or neither");
+        found.push(Mistake::new(set, Some(quoted(&path.to_string_lossy())), remedy));
     }
 }
 

@@ -56,6 +56,13 @@ choices! {
         /// Only our own function or CDN can reach it: canonical paths pass within the hard limits.
         Canonical = "canonical",
     }
+    /// Where a trusted proxy says who asked.
+    ForwardedBy {
+        /// `X-Forwarded-For`, `-Proto` and `-Host`.
+        XForwarded = "x-forwarded",
+        /// `Forwarded` (RFC 7239).
+        Forwarded = "forwarded",
+    }
     /// What a request without parameters gets.
     OriginalsMode {
         /// The picture without GPS and personal metadata, not re-encoded.

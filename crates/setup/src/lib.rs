@@ -21,6 +21,7 @@ mod mount;
 mod mounted;
 mod number;
 mod promise;
+mod proxies;
 mod read;
 mod reference;
 mod rules;
@@ -37,8 +38,8 @@ pub use access::{AccessKey, AccessKeys, DistributionId};
 pub use behaviour::Behaviours;
 pub use check::overlap;
 pub use choice::{
-    AccessForm, ClientAddress, CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind,
-    Scaling, Scheme, Trust, WatchMode,
+    AccessForm, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,
+    OriginalsMode, PolicyKind, Scaling, Scheme, Trust, WatchMode,
 };
 pub use convert::ReadFile;
 pub use define::{Definition, Reload};
@@ -56,5 +57,5 @@ pub use secret::{Secret, SigningKey, SigningKeys};
 pub use size::Bytes;
 pub use source::{Placed, Source};
 pub use table::*;
-pub use upstream::Upstream;
+pub use upstream::{AskedServer, Upstream};
 pub use wire::{WireError, Wired, Wiring, watch, wire, wire_with};

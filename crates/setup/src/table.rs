@@ -8,8 +8,8 @@
 use crate::access::{AccessKeys, DistributionId};
 use crate::behaviour::Behaviours;
 use crate::choice::{
-    AccessForm, ClientAddress, CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind,
-    Scaling, Trust, WatchMode,
+    AccessForm, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,
+    OriginalsMode, PolicyKind, Scaling, Trust, WatchMode,
 };
 use crate::define::{Definition, Kind, Reload, WINDOW, bytes, count, milliseconds, seconds, settings};
 use crate::list::{Presets, Ratio};
@@ -99,6 +99,18 @@ settings! {
         /// "canonical" only where nobody but your own CDN or function can reach this listener: canonical paths then need no
         /// signature.
         trust: Trust = "public", Kind::Choice(Trust::WORDS), Restart;
+        /// The PEM file of its certificate, the issuers' behind it. With server.tls_key: it speaks TLS, and nothing else. Both
+        /// files are looked at every two seconds, and at SIGHUP: new ones are shown to new connections. See
+        /// docs/operating/tls.md.
+        tls_certificate: Option<PathBuf> = "", Kind::Path, Restart;
+        /// The PEM file of the certificate's key.
+        tls_key: Option<PathBuf> = "", Kind::Path, Restart;
+        /// Addresses of proxies in front, as ranges: "10.0.0.0/8". What they say about the viewer is believed; nobody else is,
+        /// loopback included. See docs/operating/proxies.md.
+        trusted_proxies: Vec<String> = "", Kind::Texts, Restart;
+        /// Where they say it: in "x-forwarded" (X-Forwarded-For, -Proto and -Host) or in "forwarded" (RFC 7239). The other is not
+        /// read.
+        forwarded: ForwardedBy = "x-forwarded", Kind::Choice(ForwardedBy::WORDS), Restart;
     }
 
     /// The operator's listener: index page, health, metrics, purge, receipts.
@@ -111,6 +123,10 @@ settings! {
         hosts: Vec<String> = "", Kind::Texts, Restart;
         /// How far the clock of a signed request may be from ours, either way.
         clock_skew: Duration = "5m", seconds(1, 3600), Restart;
+        /// The PEM file of its certificate, as server.tls_certificate.
+        tls_certificate: Option<PathBuf> = "", Kind::Path, Restart;
+        /// The PEM file of the certificate's key.
+        tls_key: Option<PathBuf> = "", Kind::Path, Restart;
         /// The access keys whose holders may invalidate through CloudFront's interface. Without one it refuses everybody.
         access_keys: AccessKeys = "", Kind::AccessKeys, Restart;
     }
@@ -288,6 +304,8 @@ settings! {
         request_bytes_max: Bytes = "16MiB", bytes(0, TIB), Live;
         /// How long a stale answer stands in for a failing origin, where the answer itself does not say.
         stale_if_error: Duration = "0s", seconds(0, 30 * DAY_S), Live;
+        /// Tell it who asked, in Forwarded and X-Forwarded-For, -Proto and -Host. See docs/operating/proxies.md.
+        tell_viewer: bool = "true", Kind::Bool, Restart;
         /// How long a request waits for another's fetch of the same answer before it fetches for itself.
         collapse_wait: Duration = "5s", milliseconds(0, 600_000), Live;
     }

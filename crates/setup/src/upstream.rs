@@ -1,16 +1,45 @@
 //! An HTTP server as a place of originals, in the terms of the store. Thin: what an answer proves is decided below, what
 //! becomes of it above.
 
+use std::sync::Arc;
+
 use afterimage_identity::{Absence, Answer, BoxFuture, OriginalKey};
-use afterimage_origin::{Originals, Seen, Unseen};
+use afterimage_origin::{Counts, Origin, Originals, OriginalsCounts, Seen, Unseen};
 use afterimage_store::{Error, Meta, Object, Page, Read, Refusal, Stat};
 
+/// An HTTP server that is asked, for whoever reads its counters.
+#[derive(Clone)]
+pub enum AskedServer {
+    /// For originals.
+    Originals(String, Arc<Originals>),
+    /// For what is passed through.
+    Pass(String, Arc<Origin>),
+}
+
+impl AskedServer {
+    /// Its URL, and what it is asked for in one word.
+    pub fn name(&self) -> (&str, &'static str) {
+        match self {
+            Self::Originals(url, _) => (url, "originals"),
+            Self::Pass(url, _) => (url, "pass"),
+        }
+    }
+
+    /// What it has seen.
+    pub fn counts(&self) -> (Counts, OriginalsCounts) {
+        match self {
+            Self::Originals(_, originals) => (originals.origin().counts(), originals.counts()),
+            Self::Pass(_, origin) => (origin.counts(), OriginalsCounts::default()),
+        }
+    }
+}
+
 /// [`Read`] over the originals of an HTTP server. It cannot be listed.
-pub struct Upstream(Originals);
+pub struct Upstream(Arc<Originals>);
 
 impl Upstream {
     /// Reads `originals`.
-    pub fn new(originals: Originals) -> Self {
+    pub fn new(originals: Arc<Originals>) -> Self {
         Self(originals)
     }
 }

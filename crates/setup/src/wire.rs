@@ -12,7 +12,7 @@ use afterimage_origin::{Origin, Originals as HttpOriginals};
 use afterimage_purge::{Purger, StateLock};
 use afterimage_store::{Asker, Derivatives, Originals, Read, Write};
 
-use crate::{Absences, Mount, Mounted, Source, Upstream};
+use crate::{Absences, AskedServer, Mount, Mounted, Source, Upstream};
 
 /// Every part's own settings, and the places they work in.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ pub struct Wired {
     pub absences: Arc<Absences>,
     /// Every cache of this edge, from the inside out.
     pub fences: Vec<Arc<dyn Fence>>,
+    /// The HTTP servers that are asked.
+    pub servers: Vec<AskedServer>,
 }
 
 /// The parts cannot be joined.
@@ -100,15 +102,17 @@ pub fn wire_with(
     about: &str,
     renderer: Arc<dyn Renderer>,
 ) -> Result<Wired, WireError> {
+    let mut servers = Vec::new();
     let upstream = match &wiring.upstream {
         Some(config) => {
-            let origin = Origin::new(config.clone(), clock.clone()).map_err(WireError::Origin)?;
-            Some(Arc::new(origin) as Arc<dyn Passing>)
+            let origin = Arc::new(Origin::new(config.clone(), clock.clone()).map_err(WireError::Origin)?);
+            servers.push(AskedServer::Pass(config.url.clone(), origin.clone()));
+            Some(origin as Arc<dyn Passing>)
         }
         None => None,
     };
     let lock = StateLock::acquire(&wiring.state_directory, &*clock, Some(about.to_owned()))?;
-    let (originals, absences) = open_sources(wiring, &clock)?;
+    let (originals, absences) = open_sources(wiring, &clock, &mut servers)?;
     let derivatives: Arc<dyn Write> =
         Arc::new(Derivatives::open(&wiring.derivatives_directory, wiring.derivatives.clone())?);
     let ask = Arc::new(Asker::new(originals.clone(), clock.clone()));
@@ -134,16 +138,20 @@ pub fn wire_with(
         notice: purger.clone(),
         clock,
     };
-    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, absences, fences })
+    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, absences, fences, servers })
 }
 
 /// Opens every source, and joins them into one; those on other machines have to show that they can prove absence.
-fn open_sources(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<(Arc<dyn Read>, Arc<Absences>), WireError> {
+fn open_sources(
+    wiring: &Wiring,
+    clock: &Arc<dyn Clock>,
+    servers: &mut Vec<AskedServer>,
+) -> Result<(Arc<dyn Read>, Arc<Absences>), WireError> {
     let root = std::iter::once(("", &wiring.source));
     let mounted = wiring.mounts.iter().map(|mount| (mount.prefix.as_str(), &mount.source));
     let (mut opened, mut remote) = (Vec::new(), Vec::new());
     for (prefix, source) in root.chain(mounted) {
-        let read = open_source(wiring, clock, prefix, source)?;
+        let read = open_source(wiring, clock, (prefix, source), servers)?;
         if source.directory().is_none() {
             remote.push((prefix.to_owned(), source.to_string(), read.clone()));
         }
@@ -158,8 +166,8 @@ fn open_sources(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<(Arc<dyn Read
 fn open_source(
     wiring: &Wiring,
     clock: &Arc<dyn Clock>,
-    prefix: &str,
-    source: &Source,
+    (prefix, source): (&str, &Source),
+    servers: &mut Vec<AskedServer>,
 ) -> Result<Arc<dyn Read>, WireError> {
     match source {
         Source::Directory(path) => Ok(Arc::new(Originals::open(path, wiring.originals.clone(), clock.clone())?)),
@@ -170,7 +178,9 @@ fn open_source(
             let own = wiring.cache.windows.iter().find(|(at, _)| at == prefix).map(|(_, window)| *window);
             let window = own.unwrap_or(wiring.cache.window);
             let config = afterimage_origin::OriginalsConfig { window, ..wiring.http_originals.clone() };
-            Ok(Arc::new(Upstream::new(HttpOriginals::new(Arc::new(origin), config))))
+            let originals = Arc::new(HttpOriginals::new(Arc::new(origin), config));
+            servers.push(AskedServer::Originals(url.clone(), originals.clone()));
+            Ok(Arc::new(Upstream::new(originals)))
         }
     }
 }

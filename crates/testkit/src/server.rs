@@ -15,7 +15,7 @@ use crate::{Answer, get, pictures};
 /// A running server over its own copy of some sample pictures.
 pub struct Server {
     binary: PathBuf,
-    /// Where pictures are served, `http://address:port`.
+    /// Where pictures are served, `http://address:port`; https where it speaks TLS.
     pub base: String,
     /// Where the operator's routes are.
     pub admin: String,
@@ -48,7 +48,7 @@ impl Server {
         let (process, greeting) = launch(binary, home.path(), &originals, arguments);
         let address = |label: &str| {
             let line = greeting.lines().find(|line| line.starts_with(label));
-            let url = line.and_then(|line| line.split_whitespace().find(|word| word.starts_with("http://")));
+            let url = line.and_then(|line| line.split_whitespace().find(|word| word.contains("://")));
             url.unwrap_or_else(|| panic!("no `{label}` line:\n{greeting}")).trim_end_matches('/').to_owned()
         };
         let (base, admin) = (address("pictures"), address("index page"));

@@ -147,6 +147,7 @@ impl World {
             promise: String::new(),
             ladder: Vec::new(),
             qualities: Vec::new(),
+            meters: afterimage_control::Meters::default(),
         };
         // A token guards everything else; whoever signs has none.
         let routes = router(Arc::new(control), Guard::listener(Some("the operator's token"), Vec::new()));

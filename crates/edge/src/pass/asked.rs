@@ -2,10 +2,12 @@
 
 use afterimage_cache::http::{Behaviour, Stored, as_its_own_method, forwardable_request, secondary, with_validators};
 use afterimage_origin::Body;
+use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderName, Method, Request, Uri, request};
 
 use super::PassThrough;
+use super::viewer::{Told, Viewer};
 use crate::{Failure, asked_host};
 
 /// One request.
@@ -22,14 +24,16 @@ pub(super) struct Asked {
     pub(super) behaviour: Behaviour,
     /// The name that the viewer asked for.
     pub(super) host: Option<Authority>,
+    /// What the origin is told of the viewer, where it is told anything.
+    told: Option<Told>,
 }
 
 impl Asked {
     pub(super) fn new(pass: &PassThrough, parts: request::Parts) -> Result<Self, Failure> {
         let broken = |why: &str| Failure::Upstream(afterimage_origin::Error::Request(why.to_owned()));
         // What cannot be read is no host that a `Location` could name.
-        let host = asked_host(&parts).ok().flatten().and_then(|host| host.parse().ok());
-        let request::Parts { method, uri, headers, .. } = parts;
+        let host: Option<Authority> = asked_host(&parts).ok().flatten().and_then(|host| host.parse().ok());
+        let request::Parts { method, uri, headers, mut extensions, .. } = parts;
         if method == Method::CONNECT {
             return Err(broken("nobody can be connected to through this server"));
         }
@@ -42,9 +46,12 @@ impl Asked {
         };
         let target = target.map_err(|_| broken("its target is no path"))?;
         let url = behaviour.path(path, uri.query());
-        let beside = behaviour.beside(&headers);
+        let names = behaviour.headers.contains(&HOST);
+        let told = extensions.remove::<Viewer>().map(|viewer| Told::new(viewer, host.as_ref(), names));
+        let mut beside = behaviour.beside(&headers);
+        beside.extend(told.as_ref().map(Told::key));
         let key = if beside.is_empty() { url.clone() } else { format!("{url}\n{beside}") };
-        Ok(Self { method, headers, target, url, key, behaviour, host })
+        Ok(Self { method, headers, target, url, key, behaviour, host, told })
     }
 
     /// The key of the answer that these fields select.
@@ -65,6 +72,9 @@ impl Asked {
         let mut headers = forwardable_request(&self.headers);
         if method.is_safe() {
             as_its_own_method(&mut headers);
+        }
+        if let Some(told) = &self.told {
+            told.say(&mut headers);
         }
         if let Some(stored) = stored {
             with_validators(&mut headers, stored);

@@ -11,10 +11,12 @@ mod forward;
 mod leave;
 mod route;
 mod upstream;
+mod viewer;
 
 pub use body::Reply;
 pub use route::{PassThrough, Rewrite, Route, Serves};
 pub use upstream::Upstream;
+pub use viewer::Viewer;
 
 use std::sync::Arc;
 

@@ -31,7 +31,7 @@ mod wire;
 
 pub use access::{AccessKey, AccessKeys, DistributionId};
 pub use behaviour::Behaviours;
-pub use check::overlap;
+pub use check::{disk_overlap, overlap};
 pub use choice::{
     AccessForm, ClientAddress, CrossOriginResourcePolicy, LogFormat, LogLevel, OnUnprovable, OriginalsMode, PolicyKind,
     Scaling, Scheme, Trust, WatchMode,
@@ -52,4 +52,4 @@ pub use size::Bytes;
 pub use source::{Mount, Source};
 pub use table::*;
 pub use upstream::Upstream;
-pub use wire::{WireError, Wired, Wiring, watch, wire, wire_with};
+pub use wire::{DiskTier, WireError, Wired, Wiring, watch, wire, wire_with};

@@ -92,7 +92,7 @@ pub struct Instance {
 struct Here {
     stop: oneshot::Sender<()>,
     purger: JoinHandle<()>,
-    _wired: Arc<Wired>,
+    wired: Arc<Wired>,
 }
 
 impl Instance {
@@ -124,14 +124,15 @@ impl Instance {
         let purger = tokio::spawn(running);
         let control = control(settings, &wired, Door::Public, String::new(), Meters::default());
         let client = Client::Here(router(control, Guard::socket()));
-        Ok(Self { client, here: Some(Here { stop, purger, _wired: wired }) })
+        Ok(Self { client, here: Some(Here { stop, purger, wired }) })
     }
 
     /// Lets what was begun here come to its end, or into the journal.
     pub async fn close(self) {
-        if let Some(Here { stop, purger, .. }) = self.here {
+        if let Some(Here { stop, purger, wired }) = self.here {
             let _ = stop.send(());
             let _ = purger.await;
+            let _ = tokio::task::spawn_blocking(move || wired.edge.cache().close()).await;
         }
     }
 }

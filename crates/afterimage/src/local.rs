@@ -151,32 +151,31 @@ pub fn check_config(common: &Common, defaults: bool) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Derivatives inside the originals, or the other way round, are refused before anything is opened.
+/// Derivatives inside the originals, or the other way round, and a disk tier inside any of them are refused before anything
+/// is opened.
 pub fn check_overlap(
     settings: &afterimage_setup::Settings,
     source: &afterimage_setup::Source,
     locations: &afterimage_setup::Locations,
 ) -> Result<(), Exit> {
-    let derivatives = settings.derivatives.directory.clone().unwrap_or_else(|| locations.derivatives.clone());
-    // It need not be there yet: the part that is there is made canonical.
-    let mut missing = Vec::new();
-    let mut there = std::path::absolute(&derivatives).map_err(failed)?;
-    let canonical = loop {
-        match there.canonicalize() {
-            Ok(canonical) => break canonical,
-            Err(_) => match (there.file_name().map(ToOwned::to_owned), there.pop()) {
-                (Some(name), true) => missing.push(name),
-                _ => break there,
-            },
-        }
+    // They need not be there yet: the part that is there is made canonical.
+    let canonical = |path: &Path| {
+        afterimage_setup::canonical_path(path).map_err(|error| failed(format!("{}: {error}", path.display())))
     };
-    let canonical = missing.into_iter().rev().fold(canonical, |path, name| path.join(name));
+    let derivatives = canonical(settings.derivatives.directory.as_deref().unwrap_or(&locations.derivatives))?;
+    let disk = settings.cache.disk_directory.as_deref().map(canonical).transpose()?;
+    let disk_overlap =
+        |what, other: &Path| disk.as_ref().and_then(|disk| afterimage_setup::disk_overlap(disk, what, other));
     let mounted = settings.mounts().iter().map(|mount| mount.source.clone());
     let mut found = Vec::new();
     for source in std::iter::once(source.clone()).chain(mounted) {
         let Some(directory) = source.directory() else { continue };
-        found.extend(afterimage_setup::overlap(&instance::canonical(directory)?, &canonical));
+        let originals = instance::canonical(directory)?;
+        found.extend(afterimage_setup::overlap(&originals, &derivatives));
+        found.extend(disk_overlap("originals", &originals));
     }
+    found.extend(disk_overlap("derivatives", &derivatives));
+    found.extend(disk_overlap("state", &canonical(&locations.state)?));
     if found.is_empty() { Ok(()) } else { Err(Exit::Configuration(list(&found))) }
 }
 

@@ -182,6 +182,9 @@ async fn run(
         let _ = listener.await;
     }
     let _ = purging.await;
+    // What waits to be written is, and the tier outlives a boot.
+    let cache = wired.edge.cache().clone();
+    let _ = tokio::task::spawn_blocking(move || cache.close()).await;
     if let Some(lines) = lines {
         lines.finish(Duration::from_secs(1));
     }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use afterimage_edge::{Door, Failure, Job, Load, Pool, PoolConfig, Renderer};
+use afterimage_edge::{Door, Edge, Failure, Job, Load, Pool, PoolConfig, Renderer};
 use afterimage_identity::{BoxFuture, Clock, OriginalKey, Stamp};
 use afterimage_purge::{Order, OrderOf};
-use afterimage_setup::{Wiring, watch, wire_with};
+use afterimage_setup::{DiskTier, Wiring, watch, wire_with};
 use afterimage_testkit::{colour_of, one_colour};
 
 /// The real clocks, as the binary has them.
@@ -65,6 +65,7 @@ fn wiring(home: &Path) -> Wiring {
             render_time_max: Duration::from_secs(30),
         },
         cache: afterimage_cache::Config::default(),
+        disk: None,
         // Everything is settled at once: nothing is spared the races by not being stored.
         originals: afterimage_store::OriginalsConfig { settle_ms: 20, ..Default::default() },
         derivatives: afterimage_store::DerivativesConfig { free_bytes_min: 0, ..Default::default() },
@@ -78,13 +79,32 @@ const SIZES: [&str; 5] =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_each_fence_no_old_byte_and_after_each_clean_no_old_derivative() {
+    race(|_| {}).await;
+}
+
+/// Memory for two pictures: the others come back from disk, whatever was written there while they were fenced.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_holds_with_a_cache_on_disk() {
+    let edge = race(|wiring| {
+        let directory = wiring.state_directory.with_file_name("tier");
+        wiring.disk = Some(DiskTier { directory, bytes_max: 1 << 30 });
+        wiring.cache = afterimage_cache::Config { bytes_max: 3000, item_bytes_max: 3000, ..Default::default() };
+    })
+    .await;
+    let usage = edge.cache().usage().disk.expect("a tier");
+    println!("{usage:?}");
+    assert!(usage.hits > 0 && usage.writes > 0 && usage.erased > 0, "{usage:?}");
+}
+
+async fn race(change: impl FnOnce(&mut Wiring)) -> Arc<Edge> {
     let rounds: u64 = if std::env::var_os("AFTERIMAGE_LONG").is_some() { 1_000 } else { 40 };
     let clients = if rounds == 1_000 { 200 } else { 60 };
     let home = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(home.path().join("originals")).expect("a new folder");
     let original = home.path().join("originals/a.png");
     std::fs::write(&original, one_colour(24, colour(0))).expect("the first picture");
-    let wiring = wiring(home.path());
+    let mut wiring = wiring(home.path());
+    change(&mut wiring);
     let clock: Arc<dyn Clock> = Arc::new(Machine);
     let pool = Pool::start(wiring.pool, clock.clone()).expect("threads");
     let wired = wire_with(&wiring, clock, "a test", Arc::new(Slow(pool, AtomicU64::new(0)))).expect("the parts");
@@ -178,6 +198,8 @@ async fn after_each_fence_no_old_byte_and_after_each_clean_no_old_derivative() {
     running.await.expect("the write story ended");
     println!("{rounds} rounds, {} pictures answered", answers.load(Ordering::Relaxed));
     assert!(answers.load(Ordering::Relaxed) > rounds, "the clients hardly saw a picture");
+    wired.edge.cache().close();
+    wired.edge.clone()
 }
 
 fn stored(folder: &Path) -> Vec<String> {

@@ -8,6 +8,7 @@ use afterimage_identity::{BoxFuture, CacheTag, Fence, Original, Raised, Selector
 
 use crate::Entry;
 use crate::config::Config;
+use crate::disk::{Disk, DiskUsage};
 use crate::entry::Weigh;
 use crate::fences::{Fences, Verdict};
 use crate::fill::{self, Begun, Fill, Fills};
@@ -94,6 +95,8 @@ pub struct Usage {
     pub evicted: u64,
     /// Entries erased for truth since the start.
     pub erased: u64,
+    /// The tier on disk, where there is one.
+    pub disk: Option<DiskUsage>,
 }
 
 pub(crate) struct Inner<T> {
@@ -107,6 +110,7 @@ pub(crate) struct Inner<T> {
     pub(crate) sweep: Sweep,
     pub(crate) evicted: AtomicU64,
     pub(crate) erased: AtomicU64,
+    pub(crate) disk: Option<Disk<T>>,
 }
 
 /// A shared cache with a purge sequence and proof groups. A handle: clones share one cache.
@@ -129,9 +133,15 @@ impl<T: Weigh> std::fmt::Debug for Cache<T> {
 impl<T: Weigh> Cache<T> {
     /// An empty cache. Bounds outside [`Config::validate`] are moved to the nearest possible.
     pub fn new(config: Config) -> Self {
+        Self::build(config, |_| None)
+    }
+
+    pub(crate) fn build(config: Config, disk: impl FnOnce(&Fences) -> Option<Disk<T>>) -> Self {
+        let fences = Fences::new(config.fence_log_max, config.fence_log_bytes_max);
         let inner = Inner {
             window_ns: AtomicU64::new(nanos(config.window)),
-            fences: Fences::new(config.fence_log_max, config.fence_log_bytes_max),
+            disk: disk(&fences),
+            fences,
             table: Table::new(config.shards),
             index: Mutex::new(Index::new()),
             fills: Fills::new(),
@@ -193,6 +203,7 @@ impl<T: Weigh> Cache<T> {
         // Fills first: one that ends between the two looks is seen by the first or found by the second.
         self.inner.fills.overlapping(Sequence(u64::MAX), selector) > 0
             || !lock(&self.inner.index).slice(selector, None, 1).0.is_empty()
+            || self.inner.disk.as_ref().is_some_and(|disk| disk.may_know(selector))
     }
 
     /// The test before the first byte, for leaders, waiters and hits alike, and for 304, 206 and HEAD too. Once a fence
@@ -245,6 +256,7 @@ impl<T: Weigh> Cache<T> {
             fences: inner.fences.len() as u64,
             evicted: inner.evicted.load(Ordering::Relaxed),
             erased: inner.erased.load(Ordering::Relaxed),
+            disk: inner.disk.as_ref().map(Disk::usage),
         }
     }
 }
@@ -253,7 +265,7 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn is_retired<T>(entry: &Entry<T>) -> bool {
+pub(crate) fn is_retired<T>(entry: &Entry<T>) -> bool {
     entry.group.as_ref().is_some_and(|group| group.is_retired())
 }
 
@@ -330,8 +342,15 @@ impl<T: Weigh + Send + Sync + 'static> Fence for Cache<T> {
 
     fn raise(&self, selector: &Selector) -> Raised {
         // From this line on every look, publish, join and admit knows.
-        let sequence = self.inner.fences.append(selector);
-        let matched = self.inner.erase_covered(selector, sequence);
+        let inner = &self.inner;
+        let sequence = match &inner.disk {
+            Some(disk) => disk.raise(&inner.fences, selector),
+            None => inner.fences.append(selector),
+        };
+        // What memory has too is counted there.
+        let on_disk =
+            inner.disk.as_ref().map(|disk| disk.count(selector, sequence, |path| inner.table.get(path).is_some()));
+        let matched = inner.erase_covered(selector, sequence) + on_disk.unwrap_or(0);
         let overlapping = self.inner.fills.overlapping(sequence, selector);
         self.inner.sweep_in_passing();
         Raised { sequence, matched, overlapping }
@@ -346,6 +365,9 @@ impl<T: Weigh + Send + Sync + 'static> Fence for Cache<T> {
             while !self.inner.sweep.is_done(sequence) {
                 self.inner.sweep(ERASED_PER_TURN);
                 tokio::task::yield_now().await;
+            }
+            if let Some(disk) = &self.inner.disk {
+                disk.settled().await;
             }
         })
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use afterimage_identity::{CacheTag, Original, Selector, Sequence};
+use serde::{Deserialize, Serialize};
 
 use crate::Facts;
 use crate::entry::url;
@@ -35,6 +36,15 @@ impl<'a> From<&'a Facts> for Named<'a> {
     }
 }
 
+/// The whole log, in order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    pub(crate) last: Sequence,
+    /// Fences up to here may be forgotten.
+    pub(crate) floor: Sequence,
+    pub(crate) selectors: Vec<(Sequence, Selector)>,
+}
+
 /// The log behind its lock, and the last position for all to read without one.
 pub(crate) struct Fences {
     current: AtomicU64,
@@ -60,6 +70,24 @@ impl Fences {
         // Under the lock: a verdict that says "clear up to n" has seen fence n.
         self.current.store(sequence.0, Ordering::SeqCst);
         sequence
+    }
+
+    /// Takes over the log of a process that is gone. Before anything was fetched only.
+    pub(crate) fn restore(&self, snapshot: Snapshot) {
+        let mut log = write(&self.log);
+        for (sequence, selector) in &snapshot.selectors {
+            log.append_at(*sequence, selector);
+        }
+        log.last = log.last.max(snapshot.last);
+        log.floor = log.floor.max(snapshot.floor);
+        self.current.store(log.last.0, Ordering::SeqCst);
+    }
+
+    /// What [`restore`](Self::restore) takes over.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let log = read(&self.log);
+        let selectors = log.order.iter().map(|(sequence, selector)| (*sequence, selector.clone())).collect();
+        Snapshot { last: log.last, floor: log.floor, selectors }
     }
 
     /// Tests a thing against every fence after `since`.
@@ -124,6 +152,11 @@ impl Log {
 
     fn append(&mut self, selector: &Selector) -> Sequence {
         let sequence = Sequence(self.last.0 + 1);
+        self.append_at(sequence, selector);
+        sequence
+    }
+
+    fn append_at(&mut self, sequence: Sequence, selector: &Selector) {
         self.last = sequence;
         let older = match selector {
             Selector::All => Some(std::mem::replace(&mut self.all, sequence)).filter(|older| older.0 > 0),
@@ -146,7 +179,6 @@ impl Log {
         while self.order.len() > 1 && (self.order.len() > self.selectors_max || self.bytes > self.bytes_max) {
             self.forget_oldest();
         }
-        sequence
     }
 
     fn forget_oldest(&mut self) {

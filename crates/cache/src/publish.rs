@@ -49,6 +49,10 @@ impl<T: Weigh> Inner<T> {
         });
         if kept == Kept::Yes {
             leaving.extend(index.insert(&self.table, &entry));
+            // Under the lock: what comes first into memory comes first onto the disk.
+            if let Some(disk) = &self.disk {
+                disk.keep(&entry);
+            }
         }
         drop(index);
         // Payloads are freed outside the lock.
@@ -58,7 +62,7 @@ impl<T: Weigh> Inner<T> {
     }
 
     /// Decides whether the entry may be kept as far as its original is concerned, and finds the proof it shares.
-    fn join_group(
+    pub(crate) fn join_group(
         &self,
         index: &mut Index<T>,
         facts: &Facts,
@@ -89,7 +93,7 @@ impl<T: Weigh> Inner<T> {
         Some(Arc::new(Group::new(version.clone(), facts.proved_at, self.own_window(original), self.window())))
     }
 
-    fn make_room(&self, index: &mut Index<T>, bytes: u64, leaving: &mut Vec<Arc<Entry<T>>>) -> Kept {
+    pub(crate) fn make_room(&self, index: &mut Index<T>, bytes: u64, leaving: &mut Vec<Arc<Entry<T>>>) -> Kept {
         let max = self.config.item_bytes_max.min(self.config.bytes_max);
         if bytes > max {
             return Kept::TooLarge { bytes, max };

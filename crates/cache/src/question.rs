@@ -151,6 +151,9 @@ impl<T: Weigh> Inner<T> {
             index.remove(&self.table, entry);
         }
         self.erased.fetch_add(family.len() as u64, Ordering::Relaxed);
+        if let Some(disk) = &self.disk {
+            disk.forget(original);
+        }
         family
     }
 

@@ -28,7 +28,7 @@ impl Weigh for Content {
     }
 }
 
-fn original() -> Original {
+pub(crate) fn original() -> Original {
     Original::new(SourceId::default(), OriginalKey::new("a").unwrap())
 }
 
@@ -129,7 +129,7 @@ impl World {
     }
 }
 
-fn selectors() -> [Selector; 5] {
+pub(crate) fn selectors() -> [Selector; 5] {
     [
         Selector::Original(original()),
         Selector::Tag(original().tag()),
@@ -144,7 +144,7 @@ fn schedules() -> usize {
     if std::env::var_os("AFTERIMAGE_LONG").is_some() { 200_000 } else { 1_500 }
 }
 
-fn explore(story: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn explore(story: impl Fn() + Send + Sync + 'static) {
     let story = Arc::new(story);
     let again = story.clone();
     shuttle::check_random(move || story(), schedules());
@@ -152,7 +152,7 @@ fn explore(story: impl Fn() + Send + Sync + 'static) {
     shuttle::check_pct(move || again(), schedules(), 3);
 }
 
-fn join(threads: Vec<thread::JoinHandle<()>>) {
+pub(crate) fn join(threads: Vec<thread::JoinHandle<()>>) {
     for thread in threads {
         thread.join().unwrap();
     }

@@ -1,12 +1,13 @@
 //! The locks and atomics of this crate: those of `std`, and shuttle's in unit tests, so that every schedule can be tried.
 //!
 //! It follows that a test inside `src/` runs under shuttle; all other tests live in `tests/`. No lock is ever held
-//! across an `await`. The order in which locks nest is: sweep, index, then fills or table shard; fills, then fence log.
+//! across an `await`. The order in which locks nest is: sweep, index, then fills or table shard; fills, then fence log. Of the
+//! tier on disk: its journal, then fence log, lines or queue; index, then lines or queue; lines, then table shard.
 
 #[cfg(test)]
-pub(crate) use shuttle::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
+pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
 #[cfg(not(test))]
-pub(crate) use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
 
 use std::sync::{PoisonError, TryLockError};
 

@@ -1,6 +1,6 @@
 //! The counters in the OpenMetrics text format, gathered anew at each scrape.
 
-use afterimage_cache::Usage;
+use afterimage_cache::{DiskUsage, DropWhy, Usage};
 use afterimage_edge::{Load, Snapshot};
 use afterimage_identity::Absence;
 use prometheus_client::collector::Collector;
@@ -46,6 +46,39 @@ impl Sample {
         let _ = text::encode(&mut text, &registry);
         text
     }
+}
+
+/// What lies on disk, and what was done there.
+fn disk(disk: &DiskUsage, encoder: &mut DescriptorEncoder) -> Result<(), std::fmt::Error> {
+    let counters = [
+        ("cache_disk_hits", "Entries that memory did not have and disk had", disk.hits),
+        ("cache_disk_misses", "Entries that neither had", disk.misses),
+        ("cache_disk_writes", "Entries written to disk", disk.writes),
+        ("cache_disk_evicted", "Entries evicted from disk for space", disk.evicted),
+        ("cache_disk_erased", "Entries erased from disk for truth", disk.erased),
+    ];
+    for (name, help, value) in counters {
+        let counter = ConstCounter::new(value);
+        counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+    }
+    let none = ConstCounter::new(0u64);
+    let help = "Entries that are not on disk, or not any more, by why";
+    let mut dropped = encoder.encode_descriptor("cache_disk_dropped", help, None, none.metric_type())?;
+    for (why, count) in DropWhy::ALL.iter().zip(disk.dropped) {
+        ConstCounter::new(count).encode(dropped.encode_family(&[("why", why.word())])?)?;
+    }
+    let gauges = [
+        ("cache_disk_on", "1 while the cache on disk is read and written", u64::from(disk.on)),
+        ("cache_disk_counted", "1 once everything that lay there at the start is counted", u64::from(disk.counted)),
+        ("cache_disk_entries", "Entries on disk", disk.entries),
+        ("cache_disk_bytes", "Bytes that they take, in whole blocks", disk.bytes),
+        ("cache_disk_bytes_max", "Bytes that they may take", disk.bytes_max),
+    ];
+    for (name, help, value) in gauges {
+        let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+        gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+    }
+    Ok(())
 }
 
 impl Collector for Sample {
@@ -119,7 +152,8 @@ impl Collector for Sample {
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
         meters::listeners(&mut encoder, &self.listeners)?;
-        meters::origins(&mut encoder, &self.origins)
+        meters::origins(&mut encoder, &self.origins)?;
+        self.cache.disk.as_ref().map_or(Ok(()), |usage| disk(usage, &mut encoder))
     }
 }
 
@@ -134,9 +168,11 @@ mod tests {
     fn every_reason_has_its_counter() {
         let (answers, misses) = (vec![(Reason::Memory, 7)], vec![("fenced", 3)]);
         let edge = Snapshot { answers, misses, body_bytes: 9, ..Snapshot::default() };
+        let mut dropped = [0; DropWhy::ALL.len()];
+        dropped[DropWhy::Damaged as usize] = 8;
         let sample = Sample {
             edge,
-            cache: Usage::default(),
+            cache: Usage { disk: Some(DiskUsage { dropped, hits: 4, ..DiskUsage::default() }), ..Usage::default() },
             renders: Load::default(),
             purges: Purges { open: 1, held: 2, oldest_s: 4, ..Purges::default() },
             invalidations: Counts { total: 3, in_progress: 1, oldest_s: 5 },
@@ -155,6 +191,8 @@ mod tests {
         assert!(text.contains("afterimage_body_bytes_total 9"), "{text}");
         assert!(text.contains("afterimage_source_proves_absence{prefix=\"a/\"} 1"), "{text}");
         assert!(text.contains("afterimage_source_proves_absence{prefix=\"\"} 0"), "{text}");
+        assert!(text.contains("afterimage_cache_disk_hits_total 4"), "{text}");
+        assert!(text.contains("afterimage_cache_disk_dropped_total{why=\"damaged\"} 8"), "{text}");
         assert!(text.contains("afterimage_purges_held 2"), "{text}");
         assert!(text.contains("afterimage_purge_oldest_seconds 4"), "{text}");
         assert!(text.contains("afterimage_connections_open{listener=\"pictures\"} 6"), "{text}");

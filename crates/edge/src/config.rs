@@ -123,6 +123,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What keys and cached pictures mean under these settings, in words that nobody reads: under others, one key may name
+    /// another answer, and what was cached must not be taken for it.
+    pub fn meaning(&self) -> String {
+        let routes = self.pass.as_ref().map(|pass| &pass.routes);
+        format!("{:?} {} {:?} {routes:?}", self.source, self.imaging.revision(), self.originals)
+    }
+
     /// Finds what cannot work.
     ///
     /// # Errors

@@ -89,6 +89,7 @@ impl Edge {
             before.config.pass.as_ref().map(|pass| &pass.routes) == now.config.pass.as_ref().map(|pass| &pass.routes);
         if before.revision != now.revision || before.config.originals != now.config.originals || !behaves {
             self.cache.raise(&Selector::All);
+            self.cache.rescope(&now.config.meaning());
         }
     }
 

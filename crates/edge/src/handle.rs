@@ -84,13 +84,14 @@ impl Edge {
     async fn serve(self: &Arc<Self>, live: &Arc<Live>, asked: &Arc<Authorised>, arrived: Stamp) -> Served {
         // The first look tells why; a later one only sees what the first has cleared away.
         let mut missed = None;
+        let mut from = Reason::Memory;
         for _ in 0..ATTEMPTS_MAX {
             match self.cache.look_since(&asked.path, self.clock.now(), arrived) {
                 Found::Hit { entry, renew } => {
                     if renew {
                         self.renew(asked.original.clone());
                     }
-                    return Served { entry: Ok(entry), from: Some(Reason::Memory), missed: None, pending: false };
+                    return Served { entry: Ok(entry), from: Some(from), missed: None, pending: false };
                 }
                 Found::Prove { entry, age } => match self.prove(&asked.original).await {
                     Answer::Unprovable(why) => {
@@ -100,7 +101,7 @@ impl Edge {
                             .map(|stale| self.cache.window_of(&asked.original) + stale);
                         let serves = age.is_some_and(|age| allowed.is_some_and(|allowed| age <= allowed));
                         let (entry, from, missed) = if serves {
-                            (Ok(entry), Some(Reason::Memory), None)
+                            (Ok(entry), Some(from), None)
                         } else {
                             (Err(Failure::Unprovable(why)), None, Some(MissWhy::Unproven))
                         };
@@ -110,6 +111,12 @@ impl Edge {
                     Answer::Present(_) | Answer::Gone => missed = missed.or(Some(MissWhy::OtherVersion)),
                 },
                 Found::Miss { why } => {
+                    // Once only: what memory cannot hold even for a moment is fetched.
+                    let is_first = why == MissWhy::Absent && from == Reason::Memory;
+                    if is_first && self.cache.recall(&asked.path).await {
+                        from = Reason::Disk;
+                        continue;
+                    }
                     let why = *missed.get_or_insert(why);
                     if let Some(served) = self.wait(live, asked, self.begin(live, asked), arrived).await {
                         return Served { missed: served.missed.or(Some(why)), ..served };

@@ -25,6 +25,8 @@ macro_rules! reasons {
 reasons! {
     /// Answered from memory.
     Memory = "memory",
+    /// Answered from the cache on disk, and in memory from now on.
+    Disk = "disk",
     /// Answered from memory with an entry that another request was just filling.
     Collapsed = "collapsed",
     /// Read from the derivative store; nothing was rendered.

@@ -28,6 +28,14 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
             found.extend(source.directory().and_then(|originals| overlap(&lexical(originals), &lexical(derivatives))));
         }
     }
+    if let Some(disk) = &settings.cache.disk_directory {
+        let mounted = settings.mounts().iter().map(|mount| mount.source.clone());
+        let sources: Vec<_> = settings.root_source().into_iter().chain(mounted).collect();
+        let originals = sources.iter().filter_map(|source| Some(("originals", source.directory()?)));
+        let derivatives = settings.derivatives.directory.as_deref().map(|folder| ("derivatives", folder));
+        let others = originals.chain(derivatives);
+        found.extend(others.filter_map(|(what, other)| disk_overlap(&lexical(disk), what, &lexical(other))));
+    }
     found
 }
 
@@ -195,18 +203,28 @@ fn is_origin(text: &str) -> bool {
 /// Afterimage deletes in one of them and must never do so in the other. Give it canonical paths (see
 /// [`canonical_path`](crate::canonical_path)): through a symbolic link two names can be one folder.
 pub fn overlap(originals: &Path, derivatives: &Path) -> Option<Mistake> {
-    let how = if originals == derivatives {
-        "is the folder of originals"
-    } else if derivatives.starts_with(originals) {
-        "lies inside the originals"
-    } else if originals.starts_with(derivatives) {
-        "contains the originals"
+    nested("derivatives.directory", derivatives, "originals", originals)
+}
+
+/// Refuses a disk tier of the cache inside any other folder that is ours or the owner's, and the other way round. `what` names
+/// the other. As for [`overlap`], give it canonical paths.
+pub fn disk_overlap(disk: &Path, what: &str, other: &Path) -> Option<Mistake> {
+    nested("cache.disk_directory", disk, what, other)
+}
+
+fn nested(key: &str, folder: &Path, what: &str, other: &Path) -> Option<Mistake> {
+    let how = if folder == other {
+        "is the folder of"
+    } else if folder.starts_with(other) {
+        "lies inside the"
+    } else if other.starts_with(folder) {
+        "contains the"
     } else {
         return None;
     };
     let remedy =
-        format!("{how} ({}); choose a folder apart from them, or leave it out for the default", originals.display());
-    Some(Mistake::new("derivatives.directory", Some(quoted(&derivatives.to_string_lossy())), remedy))
+        format!("{how} {what} ({}); choose a folder apart from them, or leave it out for the default", other.display());
+    Some(Mistake::new(key, Some(quoted(&folder.to_string_lossy())), remedy))
 }
 
 /// `path` without `.` and with `..` taken back, as far as text alone can say.
@@ -243,6 +261,9 @@ mod tests {
                 None => assert_eq!(found, None, "{originals} {derivatives}"),
             }
         }
+        let nested = disk_overlap(Path::new("/p/cache"), "state", Path::new("/p")).unwrap();
+        assert_eq!(nested.key, "cache.disk_directory");
+        assert!(nested.remedy.starts_with("lies inside the state (/p)"), "{}", nested.remedy);
         assert_eq!(lexical(Path::new("./a/../b/./c")), Path::new("b/c"));
         assert_eq!(lexical(Path::new("../a")), Path::new("../a"));
     }

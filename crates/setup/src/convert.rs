@@ -9,7 +9,7 @@ use afterimage_variant as variant;
 use bytes::Bytes;
 
 use crate::choice::{OnUnprovable, OriginalsMode, Scaling, WatchMode};
-use crate::{Locations, Mistake, Settings, Source, Wiring};
+use crate::{DiskTier, Locations, Mistake, Settings, Source, Wiring};
 
 /// Reads a file whole; lent by the top rank for the fallback picture.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
@@ -152,6 +152,11 @@ impl Settings {
                 windows: mounted.map(|placed| (placed.prefix, placed.window)).collect(),
                 ..Default::default()
             },
+            disk: self
+                .cache
+                .disk_directory
+                .clone()
+                .map(|directory| DiskTier { directory, bytes_max: self.cache.disk_bytes_max.get() }),
             originals: afterimage_store::OriginalsConfig {
                 settle_ms: milliseconds(self.source.settle),
                 bytes_max: self.limits.source_bytes_max.get(),

@@ -36,7 +36,7 @@ mod wire;
 pub use absence::Absences;
 pub use access::{AccessKey, AccessKeys, DistributionId};
 pub use behaviour::Behaviours;
-pub use check::overlap;
+pub use check::{disk_overlap, overlap};
 pub use choice::{
     AccessForm, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,
     OriginalsMode, PolicyKind, Scaling, Scheme, Trust, WatchMode,
@@ -58,4 +58,4 @@ pub use size::Bytes;
 pub use source::{Placed, Source};
 pub use table::*;
 pub use upstream::{AskedServer, Upstream};
-pub use wire::{WireError, Wired, Wiring, watch, wire, wire_with};
+pub use wire::{DiskTier, WireError, Wired, Wiring, watch, wire, wire_with};

@@ -41,6 +41,12 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
         beyond(settings.http.shared_age, "http.shared_age", "sooner where the CDN is purged too"),
     );
     line("if nobody can tell", unprovable(settings));
+    text.push_str("What the cache keeps\n");
+    let mut line = |place: &str, words: String| {
+        let _ = writeln!(text, "  {place:<24}{words}");
+    };
+    line("in memory", format!("up to {} (cache.memory_bytes_max)", settings.cache.memory_bytes_max));
+    line("on disk", disk_tier(settings));
     text.push_str("What may be asked for\n");
     hosts(settings, &mut text);
     let mut line = |place: &str, words: String| {
@@ -106,6 +112,18 @@ fn disk(settings: &Settings) -> String {
     format!(
         "is gone once its event is handled, at most {fill} later; if it was lost, after at most {} and one scan (purge.reconcile_interval)",
         display(interval)
+    )
+}
+
+fn disk_tier(settings: &Settings) -> String {
+    let Some(directory) = &settings.cache.disk_directory else {
+        return "nothing: derivatives are on disk already (cache.disk_directory)".into();
+    };
+    format!(
+        "up to {} in {}, pictures beside their derivatives: a purge holds there before it is acknowledged, and after a restart \
+         originals are proven anew",
+        settings.cache.disk_bytes_max,
+        directory.display()
     )
 }
 
@@ -221,6 +239,7 @@ mod tests {
             "32 sizes from 16 to 3840",
             "answered with 503",
             "at most 12,345 variants",
+            "nothing: derivatives are on disk already",
         ] {
             assert!(text.contains(words), "{words} in\n{text}");
         }
@@ -238,6 +257,7 @@ mod tests {
             (&[("originals.mode", "as-is")], "AS THEY ARE"),
             (&[("server.trust", "canonical")], "by canonical path"),
             (&[("policy.kind", "dims")], "100x100 200x200 300x300 400x400"),
+            (&[("cache.disk_directory", "/var/tier")], "up to 10GiB in /var/tier"),
             (&[("presets.thumb", "w=200")], "1 preset:"),
         ] {
             let text = with(settings);

@@ -155,12 +155,18 @@ settings! {
         free_bytes_min: Bytes = "1GiB", bytes(0, 1024 * TIB), Restart;
     }
 
-    /// Pictures in memory.
+    /// Pictures and answers in memory, and on disk where a folder is named.
     cache: CacheSettings {
         /// Bytes of pictures kept in memory.
         memory_bytes_max: Bytes = "256MiB", bytes(MIB, 16 * TIB), Restart;
         /// The largest picture kept in memory; larger ones are answered from the store each time.
         item_bytes_max: Bytes = "32MiB", bytes(KIB, TIB), Restart;
+        /// The folder of a second tier on disk, for what memory has no room for and for a warm start; it has to lie apart from
+        /// originals, derivatives and state, and nothing else may be in it. Unset is none: derivatives are on disk already, so it
+        /// is worth its room where answers are passed through, or originals come from HTTP servers. See docs/operating/disk-tier.md.
+        disk_directory: Option<PathBuf> = "", Kind::Path, Restart;
+        /// Bytes kept there, in whole blocks of the file system; beyond it what is asked for least goes.
+        disk_bytes_max: Bytes = "10GiB", bytes(MIB, 1024 * TIB), Restart;
     }
 
     /// The pool that makes pictures.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use afterimage_cache::Cache;
-use afterimage_edge::{Edge, Pool, PoolConfig, Renderer, Upstream as Passing};
+use afterimage_cache::{Cache, DiskConfig, DiskParts, MachineFiles};
+use afterimage_edge::{Edge, Kept, OnDisk, Pool, PoolConfig, Renderer, Upstream as Passing};
 use afterimage_events::Watch;
 use afterimage_identity::{Clock, Event, Fence, Notice, Original, OriginalKey, Subject};
 use afterimage_origin::{Origin, Originals as HttpOriginals};
@@ -37,6 +37,8 @@ pub struct Wiring {
     pub pool: PoolConfig,
     /// Its cache.
     pub cache: afterimage_cache::Config,
+    /// The cache's tier on disk, where there is one.
+    pub disk: Option<DiskTier>,
     /// Originals.
     pub originals: afterimage_store::OriginalsConfig,
     /// Derivatives.
@@ -45,6 +47,15 @@ pub struct Wiring {
     pub purge: afterimage_purge::Config,
     /// The directory watch.
     pub watch: afterimage_events::Config,
+}
+
+/// A tier of the cache on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskTier {
+    /// Its folder.
+    pub directory: PathBuf,
+    /// Its budget.
+    pub bytes_max: u64,
 }
 
 /// The parts, joined.
@@ -75,8 +86,11 @@ pub enum WireError {
     /// Another process holds the state, or the journal cannot be opened.
     #[error(transparent)]
     Purge(#[from] afterimage_purge::Error),
+    /// The folder of the cache on disk cannot be had.
+    #[error(transparent)]
+    Disk(#[from] afterimage_cache::OpenError),
     /// The render threads cannot be started.
-    #[error("the render threads cannot be started: {0}")]
+    #[error("the threads cannot be started: {0}")]
     Threads(std::io::Error),
     /// The directory cannot be watched.
     #[error(transparent)]
@@ -116,7 +130,7 @@ pub fn wire_with(
     let derivatives: Arc<dyn Write> =
         Arc::new(Derivatives::open(&wiring.derivatives_directory, wiring.derivatives.clone())?);
     let ask = Arc::new(Asker::new(originals.clone(), clock.clone()));
-    let cache = Cache::new(wiring.cache.clone());
+    let cache = open_cache(wiring, &clock)?;
     let fences: Vec<Arc<dyn Fence>> = vec![Arc::new(cache.clone())];
     let purge = afterimage_purge::Config { state_dir: wiring.state_directory.clone(), ..wiring.purge.clone() };
     let parts = afterimage_purge::Parts {
@@ -139,6 +153,26 @@ pub fn wire_with(
         clock,
     };
     Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, absences, fences, servers })
+}
+
+/// The cache, over what lies on disk if it has a tier there.
+fn open_cache(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Cache<Kept>, WireError> {
+    let Some(DiskTier { directory, bytes_max }) = &wiring.disk else {
+        return Ok(Cache::new(wiring.cache.clone()));
+    };
+    let upstream = wiring.upstream.as_ref().map(|config| &config.url);
+    let config = DiskConfig {
+        bytes_max: *bytes_max,
+        // The same key from another server is another thing.
+        place: format!("{:?} {:?} {upstream:?}", wiring.source, wiring.mounts),
+        meaning: wiring.edge.meaning(),
+        boot: std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok(),
+    };
+    let files = Arc::new(MachineFiles::open(directory)?);
+    let parts = DiskParts { files, codec: Arc::new(OnDisk), clock: clock.clone() };
+    let cache = Cache::with_disk(wiring.cache.clone(), config, parts);
+    cache.attend().map_err(WireError::Threads)?;
+    Ok(cache)
 }
 
 /// Opens every source, and joins them into one; those on other machines have to show that they can prove absence.

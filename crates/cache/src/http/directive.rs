@@ -117,6 +117,13 @@ impl Directives {
         directives
     }
 
+    /// Those of one line.
+    pub(crate) fn of_text(line: &str) -> Self {
+        let mut directives = Self::default();
+        directives.read_line(line.as_bytes());
+        directives
+    }
+
     /// Those that hold for this cache, and whether a targeted field brought them; then `Cache-Control` and `Expires` are
     /// not for it (RFC 9213, 2.2). A targeted field that is empty or cannot be parsed is as if it were not there.
     pub fn of_response(headers: &HeaderMap) -> (Self, bool) {

@@ -8,6 +8,7 @@ mod directive;
 mod fields;
 mod freshness;
 mod invalidate;
+mod packed;
 mod range;
 mod reuse;
 mod status;

@@ -29,10 +29,10 @@ pub struct Stored {
     pub forced: bool,
     /// The fields it was selected by.
     pub selected_by: Vec<HeaderName>,
-    selected: String,
-    age: Duration,
-    received_at: Stamp,
-    received_wall: SystemTime,
+    pub(super) selected: String,
+    pub(super) age: Duration,
+    pub(super) received_at: Stamp,
+    pub(super) received_wall: SystemTime,
 }
 
 impl Stored {

@@ -79,6 +79,9 @@ proptest! {
     fn nothing_from_outside_panics(request in message(), response in message(), status in 200u16..600, bytes in 0u64..50) {
         let status = StatusCode::from_u16(status).unwrap();
         let policy = Policy::of(&response, wall());
+        let directives = HeaderValue::try_from(policy.directives.to_string()).unwrap();
+        let again = HeaderMap::from_iter([(http::header::CACHE_CONTROL, directives)]);
+        prop_assert_eq!(&Directives::of_cache_control(&again), &policy.directives);
         let keep = Behaviour::default().keep(status, &policy);
         let _ = storable((&Method::GET, &request), (status, &response), &policy, keep);
         let _ = (evaluate(&request, &response, wall()), if_range_holds(&request, &response, wall()));

@@ -5,6 +5,7 @@ mod conditions;
 mod directives;
 mod freshness;
 mod laws;
+mod packed;
 mod reuse;
 mod selecting;
 mod storing;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use afterimage_cache::http::{Directives, Forwarded, Reuse, Stored, ask_alone, reuse};
 use afterimage_cache::{Admission, Begun, Entry, Fill, Found, MissWhy, Waiter};
-use afterimage_identity::Stamp;
 use http::{HeaderName, Response};
 use tokio::sync::oneshot;
 
@@ -31,6 +30,8 @@ pub(super) struct Lookup {
     pub(super) why: Forwarded,
     /// Answers to this URL were of no use to others just now.
     passes: bool,
+    /// Where the answer was.
+    from: Reason,
 }
 
 impl Lookup {
@@ -54,15 +55,16 @@ enum Step {
 
 impl Edge {
     /// Looks a request up.
-    pub(super) fn find(&self, asked: &Asked, now: Stamp) -> Lookup {
-        let mut lookup = Lookup { entry: None, names: Vec::new(), why: Forwarded::UriMiss, passes: false };
-        let mut found = self.cache.look(&asked.key, now);
+    pub(super) async fn find(&self, asked: &Asked) -> Lookup {
+        let (entry, names, why) = (None, Vec::new(), Forwarded::UriMiss);
+        let mut lookup = Lookup { entry, names, why, passes: false, from: Reason::Memory };
+        let mut found = self.look_in_all(&asked.key, &mut lookup.from).await;
         if let Found::Hit { entry, .. } = &found
             && let Kept::Varies(names) = &entry.payload
         {
             lookup.names.clone_from(names);
             lookup.why = Forwarded::VaryMiss;
-            found = self.cache.look(&asked.key_with(names), now);
+            found = self.look_in_all(&asked.key_with(names), &mut lookup.from).await;
         }
         match found {
             Found::Hit { entry, .. } if answer(&entry).is_some_and(|stored| stored.answers(&asked.headers)) => {
@@ -76,6 +78,16 @@ impl Edge {
         lookup
     }
 
+    /// Looks in memory, then on disk.
+    async fn look_in_all(&self, key: &str, from: &mut Reason) -> Found<Kept> {
+        let found = self.cache.look(key, self.clock.now());
+        if matches!(found, Found::Miss { why: MissWhy::Absent }) && self.cache.recall(key).await {
+            *from = Reason::Disk;
+            return self.cache.look(key, self.clock.now());
+        }
+        found
+    }
+
     pub(super) async fn cached(
         self: &Arc<Self>,
         live: &Arc<Live>,
@@ -83,7 +95,7 @@ impl Edge {
         asked: &Arc<Asked>,
     ) -> Result<Response<Reply>, Failure> {
         for attempt in 1..=ATTEMPTS_MAX {
-            let mut lookup = self.find(asked, self.clock.now());
+            let mut lookup = self.find(asked).await;
             if let Some(response) = self.reused(live, asked, &mut lookup) {
                 return Ok(response);
             }
@@ -110,7 +122,7 @@ impl Edge {
         let (entry, now) = (lookup.entry.clone()?, self.clock.now());
         let stored = answer(&entry)?;
         let reason = match reuse(&asked.headers, stored, now) {
-            Reuse::Fresh => Reason::Memory,
+            Reuse::Fresh => lookup.from,
             Reuse::Stale => Reason::Stale,
             Reuse::StaleWhileRenewed => {
                 self.renew_passed(live, asked, lookup);

@@ -55,7 +55,7 @@ impl Edge {
         pass: &PassThrough,
         asked: &Arc<Asked>,
     ) -> Result<Response<Reply>, Failure> {
-        let mut lookup = self.find(asked, self.clock.now());
+        let mut lookup = self.find(asked).await;
         if let Some(response) = self.reused(live, asked, &mut lookup) {
             return Ok(response);
         }

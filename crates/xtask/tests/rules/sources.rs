@@ -19,7 +19,7 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
     (
         &["imaging", "cache", "edge", "control"],
         &["std::fs", "tokio::fs"],
-        "files are store's; the binary lends what it reads",
+        "files are store's, and those of the cache's disk tier its own; the binary lends what it reads",
     ),
     (
         &["imaging", "store", "cache", "events", "edge", "purge", "control", "setup"],
@@ -50,6 +50,9 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
     ),
 ];
 
+/// Files that may say it all the same: the one place behind a seam.
+const EXCEPT: &[(&str, &str)] = &[("cache/src/disk/machine.rs", "std::fs")];
+
 /// Past 400 lines look for a second reason to change; past this there is one.
 const LINES_MAX: usize = 500;
 
@@ -62,7 +65,8 @@ fn crates_do_not_say_what_their_rank_may_not_know() {
             for (file, code) in sources {
                 // Tests pause tokio's own clock, so pacing by it waits for nobody.
                 let code = code.replace("tokio::time::Instant::now", "");
-                for word in *words {
+                let excepted = |word: &str| EXCEPT.iter().any(|(at, may)| file.ends_with(at) && *may == word);
+                for word in words.iter().filter(|word| !excepted(word)) {
                     assert!(!code.contains(word), "{} says {word}: {why}", file.display());
                 }
             }

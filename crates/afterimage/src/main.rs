@@ -1,12 +1,14 @@
 //! The doors: parse what was said, call the edge or the write story, print the answer. Nothing is decided here.
 
 mod access_log;
+mod aside;
 mod cli;
 mod client;
 mod clock;
 mod commands;
 mod connection;
 mod exit;
+mod head_timer;
 mod heads;
 mod instance;
 mod listen;

@@ -9,6 +9,8 @@ mod edge;
 mod explain;
 mod failure;
 mod handle;
+mod heads;
+mod memo;
 mod metrics;
 mod names;
 mod origin_request;

@@ -23,6 +23,8 @@ pub struct Picture {
     pub last_modified: HeaderValue,
     /// `Cache-Tag`.
     pub tags: HeaderValue,
+    /// `Content-Length` of the whole body.
+    pub length: HeaderValue,
     /// The body.
     pub body: Bytes,
     /// How it came to be.
@@ -46,6 +48,7 @@ impl Picture {
             last_modified: ascii(httpdate::fmt_http_date(modified)),
             tags: tag_header(tags),
             modified,
+            length: HeaderValue::from(body.len()),
             body,
             made_by,
             sandboxed: media_type.starts_with("image/svg"),

@@ -14,6 +14,7 @@ mod fill;
 mod group;
 pub mod http;
 mod index;
+mod members;
 mod publish;
 mod question;
 #[cfg(test)]

@@ -18,7 +18,8 @@ def describe(binary):
         f"{memory_gib:.0f} GiB; Linux {platform.release().split('-')[0]}",
         version(binary, "--version") + ", commit " + commit(),
     ]
-    for command in (["rustc", "--version"], ["nginx", "-v"], ["wrk", "-v"], ["node", "--version"]):
+    for command in (["rustc", "--version"], ["nginx", "-v"], ["varnishd", "-V"], ["traffic_server", "-V"], ["wrk", "-v"],
+                    ["node", "--version"]):
         lines.append(f"{command[0]}: {version(*command)}")
     return lines
 
@@ -47,6 +48,15 @@ def cpu_s(pid):
         # The program's name, in brackets, may hold spaces.
         fields = file.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def cpu_tree_s(pid):
+    """The same of a process and of those that it started and that still run."""
+    total = cpu_s(pid)
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children") as file:
+            total += sum(cpu_tree_s(int(child)) for child in file.read().split())
+    return total
 
 
 def memory_mib(pid):

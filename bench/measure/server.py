@@ -29,15 +29,15 @@ def workspace():
 
 
 class Server:
-    """`afterimage serve --open` on loopback, on free ports."""
+    """`afterimage serve` on loopback, on free ports; any size may be asked for."""
 
-    def __init__(self, binary, folder, pictures, cpu=None):
+    def __init__(self, binary, folder, pictures, cpu=None, options=("--open",)):
         for name in ("cache", "state", "run"):
             (folder / name).mkdir(exist_ok=True)
         home = {f"XDG_{kind}": str(folder / name) for kind, name in
                 (("CACHE_HOME", "cache"), ("STATE_HOME", "state"), ("RUNTIME_DIR", "run"))}
         pinned = ["taskset", "-c", str(cpu)] if cpu is not None else []
-        command = [binary, "serve", str(pictures), "--open", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+        command = [binary, "serve", str(pictures), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *options]
         self.log = open(folder / "server.log", "w")
         self.process = subprocess.Popen(
             pinned + command, stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **home})

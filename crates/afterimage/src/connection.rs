@@ -1,11 +1,12 @@
-//! One connection as its listener sees it: what came in, what does not go out, and when it has had its time. hyper's own
-//! deadlines begin with a request's first byte and end with the answer's head; these cover what lies before and after.
+//! One connection as its listener sees it: what came in, what does not go out, and when it has had its time. hyper knows
+//! when a head is waited for and says so (`head_timer.rs`); what lies before and after is covered here.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use std::time::Instant as StdInstant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -22,7 +23,9 @@ pub struct Seen {
     requests: AtomicU64,
     /// Requests whose answer's head is not there yet.
     waiting: AtomicUsize,
-    /// When the last answer's head was there.
+    /// When the head that HTTP/1 waits for has to be there; 0 while none is waited for.
+    head_ms: AtomicU64,
+    /// When the last answer's head was there, in HTTP/2.
     answered_ms: AtomicU64,
     /// When the last byte of the latest answer has to be out.
     deadline_ms: AtomicU64,
@@ -53,6 +56,7 @@ impl Seen {
             request_timeout,
             requests: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
+            head_ms: AtomicU64::new(0),
             answered_ms: AtomicU64::new(0),
             deadline_ms: AtomicU64::new(0),
             is_blocked: AtomicBool::new(false),
@@ -74,6 +78,18 @@ impl Seen {
         Waiting(self.clone())
     }
 
+    /// A head is waited for until then.
+    pub fn head_until(&self, deadline: StdInstant) {
+        let left = deadline.saturating_duration_since(self.opened.into_std());
+        // Never "none": a connection that has just been opened has had a millisecond.
+        self.head_ms.store(u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1), Relaxed);
+    }
+
+    /// No head is waited for.
+    pub fn head_came(&self) {
+        self.head_ms.store(0, Relaxed);
+    }
+
     /// An answer may take this long from now.
     pub fn until(&self, timeout: Duration) {
         let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
@@ -91,20 +107,29 @@ impl Seen {
         // What begins right now is seen in time: its deadline is not nearer than this.
         let pause = now + self.header_timeout.min(self.request_timeout);
         let at = |ms: u64| self.opened + Duration::from_millis(ms);
+        let head = Some(self.head_ms.load(Relaxed)).filter(|ms| *ms > 0).map(at);
+        if head.is_some_and(|head| head <= now) {
+            return Verdict::Drop("a request's head did not come");
+        }
+        let pause = head.map_or(pause, |head| head.min(pause));
         if self.requests.load(Relaxed) == 0 {
             let first = self.opened + self.header_timeout;
             return if now < first { Verdict::Wait(first.min(pause)) } else { Verdict::Drop("no request came") };
         }
         let deadline = at(self.deadline_ms.load(Relaxed));
         if self.is_blocked.load(Relaxed) {
-            return if now < deadline { Verdict::Wait(deadline) } else { Verdict::Drop("an answer was not taken") };
+            return if now < deadline {
+                Verdict::Wait(deadline.min(pause))
+            } else {
+                Verdict::Drop("an answer was not taken")
+            };
         }
         if !self.has_streams.load(Relaxed) || self.waiting.load(Relaxed) > 0 {
             return Verdict::Wait(pause);
         }
         let idle = at(self.answered_ms.load(Relaxed)) + self.header_timeout;
         match (now < idle, now < deadline) {
-            (true, _) => Verdict::Wait(idle),
+            (true, _) => Verdict::Wait(idle.min(pause)),
             (false, true) => Verdict::Finish(deadline),
             (false, false) => Verdict::Drop("it was idle"),
         }
@@ -116,7 +141,10 @@ pub struct Waiting(Arc<Seen>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.answered_ms.store(self.0.now_ms(), Relaxed);
+        // HTTP/1 says itself when it waits for the next head, and a look at the clock costs a hit something.
+        if self.0.has_streams.load(Relaxed) {
+            self.0.answered_ms.store(self.0.now_ms(), Relaxed);
+        }
         self.0.waiting.fetch_sub(1, Relaxed);
     }
 }

@@ -59,7 +59,7 @@ impl Heads {
                     rest = &mut rest[here..];
                 }
                 State::Head => {
-                    let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
+                    let Some(end) = memchr::memchr(b'\n', rest) else {
                         self.keep(rest);
                         return;
                     };

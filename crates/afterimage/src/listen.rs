@@ -1,9 +1,12 @@
 //! Listeners: connections in, requests to a service, answers out. Everything has a deadline, and a drain ends.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::Poll;
 use std::time::Duration;
 
 use afterimage_edge::Viewer;
@@ -18,8 +21,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Logged};
+use crate::aside::Aside;
 use crate::connection::{Seen, Transport, Verdict, Watched};
 use crate::entrance::Entrance;
+use crate::head_timer::HeadTimer;
 
 /// How long connections of a server that stops may still be used: proxies use theirs more often, browsers ask again.
 const LINGER: Duration = Duration::from_secs(2);
@@ -133,7 +138,7 @@ async fn pause_after(error: &std::io::Error) {
 
 struct Server {
     entrance: Entrance,
-    builder: Arc<auto::Builder<TokioExecutor>>,
+    builder: auto::Builder<TokioExecutor>,
     places: Arc<Semaphore>,
     /// Told once, when connections are to finish; closed when the last one has.
     finish: watch::Sender<()>,
@@ -146,7 +151,7 @@ struct Server {
 impl Server {
     fn new(entrance: Entrance, bounds: Bounds, log: AccessLog) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(bounds.header_timeout).max_buf_size(64 << 10);
+        builder.http1().header_read_timeout(bounds.header_timeout).max_buf_size(64 << 10);
         // No `pipeline_flush`: hyper then copies every body behind its head instead of sending both where they lie. No
         // browser or CDN pipelines.
         builder
@@ -158,7 +163,7 @@ impl Server {
             .keep_alive_timeout(Duration::from_secs(20));
         Self {
             entrance,
-            builder: Arc::new(builder),
+            builder,
             places: Arc::new(Semaphore::new(bounds.connections_max)),
             finish: watch::Sender::new(()),
             is_leaving: Arc::default(),
@@ -195,30 +200,33 @@ impl Server {
             }
         });
         let mut finish = self.finish.subscribe();
-        let builder = self.builder.clone();
+        let mut builder = self.builder.clone();
+        builder.http1().timer(HeadTimer(seen.clone()));
         tokio::spawn(async move {
-            let connection = builder.serve_connection(io, service).into_owned();
-            tokio::pin!(connection);
-            let look = tokio::time::sleep_until(Instant::now());
-            tokio::pin!(look);
-            let mut is_told = false;
+            let mut connection = pin!(builder.serve_connection(io, service).into_owned());
+            let (mut look_at, mut is_told) = (Instant::now(), false);
             loop {
-                tokio::select! {
-                    ended = connection.as_mut() => {
+                let mut rare = Aside::new(rare(&mut finish, is_told, look_at));
+                let happened = poll_fn(|cx| match connection.as_mut().poll(cx) {
+                    Poll::Ready(ended) => Poll::Ready(Err(ended)),
+                    Poll::Pending => rare.poll(cx).map(Ok),
+                });
+                match happened.await {
+                    Err(ended) => {
                         if let Err(error) = ended {
                             tracing::debug!(%error, "a connection ended early");
                         }
                         break;
                     }
-                    _ = finish.changed(), if !is_told => {
+                    Ok(Rare::Told) => {
                         is_told = true;
                         connection.as_mut().graceful_shutdown();
                     }
-                    () = look.as_mut() => match seen.verdict() {
-                        Verdict::Wait(until) => look.as_mut().reset(until),
+                    Ok(Rare::Look) => match seen.verdict() {
+                        Verdict::Wait(until) => look_at = until,
                         Verdict::Finish(until) => {
                             connection.as_mut().graceful_shutdown();
-                            look.as_mut().reset(until);
+                            look_at = until;
                         }
                         Verdict::Drop(why) => {
                             tracing::debug!(why, "a connection was cut");
@@ -247,6 +255,30 @@ impl Server {
     }
 }
 
+/// What a connection hears beside its requests.
+enum Rare {
+    /// It is to finish.
+    Told,
+    /// It is time to look at its deadlines.
+    Look,
+}
+
+async fn rare(finish: &mut watch::Receiver<()>, is_told: bool, look_at: Instant) -> Rare {
+    tokio::select! {
+        _ = finish.changed(), if !is_told => Rare::Told,
+        () = tokio::time::sleep_until(look_at) => Rare::Look,
+    }
+}
+
+/// What a future comes to, unless that takes too long. Nearly all answers are there at once, and need no timer.
+async fn within<F: Future>(timeout: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    match poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => tokio::time::timeout(timeout, future).await.ok(),
+    }
+}
+
 async fn answer_in_time<A: Answer>(
     answer: &A,
     (viewer, request): (Viewer, Request<Incoming>),
@@ -255,10 +287,7 @@ async fn answer_in_time<A: Answer>(
 ) -> Response<A::Body> {
     let _waiting = seen.asked(request.version());
     let mut response = if has_one_host(&request) {
-        match tokio::time::timeout(timeout, answer.answer(viewer, request)).await {
-            Ok(response) => response,
-            Err(_) => too_slow(),
-        }
+        within(timeout, answer.answer(viewer, request)).await.unwrap_or_else(too_slow)
     } else {
         no_host()
     };

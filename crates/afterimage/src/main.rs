@@ -1,6 +1,7 @@
 //! The doors: parse what was said, call the edge or the write story, print the answer. Nothing is decided here.
 
 mod access_log;
+mod aside;
 mod cli;
 mod client;
 mod clock;
@@ -10,6 +11,7 @@ mod entrance;
 mod entrances;
 mod exit;
 mod forwarded;
+mod head_timer;
 mod heads;
 mod instance;
 mod listen;

@@ -1,15 +1,17 @@
 //! Everything that is known about the entries together: who came when, which come from one original, which carry a tag,
 //! which lie under a prefix, and how much they weigh. It changes only under its one lock, which no hit ever takes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
 use afterimage_identity::{CacheTag, Original, Selector, Stamp, Version};
 
+use crate::Facts;
 use crate::entry::{ByPath, Entry, url};
 use crate::group::Group;
+use crate::members::Members;
 use crate::sieve::Sieve;
 use crate::sync::atomic::Ordering;
 use crate::table::Table;
@@ -17,7 +19,7 @@ use crate::table::Table;
 /// The entries of one original, and the proof they share. Gone with the last of them.
 #[derive(Default)]
 struct Family {
-    members: BTreeSet<u32>,
+    members: Members,
     group: Option<Arc<Group>>,
 }
 
@@ -36,7 +38,7 @@ pub(crate) struct Index<T> {
     free: Vec<u32>,
     sieve: Sieve,
     families: HashMap<Original, Family>,
-    tags: HashMap<CacheTag, BTreeSet<u32>>,
+    tags: HashMap<CacheTag, Members>,
     paths: BTreeMap<ByPath<T>, u32>,
     pub(crate) bytes: u64,
 }
@@ -73,6 +75,22 @@ impl<T> Index<T> {
 
     pub(crate) fn group(&self, original: &Original) -> Option<&Arc<Group>> {
         self.families.get(original)?.group.as_ref()
+    }
+
+    /// Lets facts share what entries here have already: the names of one original, and of its folders, lie in memory once.
+    pub(crate) fn share(&self, facts: &mut Facts) {
+        if let Some(original) = &mut facts.original
+            && let Some((known, _)) = self.families.get_key_value(original)
+        {
+            original.clone_from(known);
+        }
+        for tag in &mut facts.tags {
+            if let Some((known, _)) = self.tags.get_key_value(tag) {
+                tag.clone_from(known);
+            }
+        }
+        facts.tags.shrink_to_fit();
+        facts.path.shrink_to_fit();
     }
 
     /// Takes an entry in, and puts it into the table. What had its place there leaves and is returned.
@@ -123,14 +141,14 @@ impl<T> Index<T> {
         if let Some(original) = &entry.facts.original
             && let Some(family) = self.families.get_mut(original)
         {
-            family.members.remove(&slot);
+            family.members.remove(slot);
             if family.members.is_empty() {
                 self.families.remove(original);
             }
         }
         for tag in &entry.facts.tags {
             if let Some(members) = self.tags.get_mut(tag) {
-                members.remove(&slot);
+                members.remove(slot);
                 if members.is_empty() {
                     self.tags.remove(tag);
                 }
@@ -207,18 +225,13 @@ impl<T> Index<T> {
         (found, next)
     }
 
-    fn members(
-        &self,
-        members: Option<&BTreeSet<u32>>,
-        after: &Option<Place>,
-        entries_max: usize,
-    ) -> Vec<Arc<Entry<T>>> {
-        let start = match after {
-            Some(Place::Slot(slot)) => Bound::Excluded(*slot),
-            _ => Bound::Unbounded,
+    fn members(&self, members: Option<&Members>, after: &Option<Place>, entries_max: usize) -> Vec<Arc<Entry<T>>> {
+        let after = match after {
+            Some(Place::Slot(slot)) => Some(*slot),
+            _ => None,
         };
-        let members = members.into_iter().flat_map(|members| members.range((start, Bound::Unbounded)));
-        members.take(entries_max).filter_map(|slot| self.at(*slot as usize).cloned()).collect()
+        let members = members.into_iter().flat_map(|members| members.after(after));
+        members.take(entries_max).filter_map(|slot| self.at(slot as usize).cloned()).collect()
     }
 
     fn range(

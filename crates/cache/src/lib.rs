@@ -15,6 +15,7 @@ mod fill;
 mod group;
 pub mod http;
 mod index;
+mod members;
 mod publish;
 mod question;
 #[cfg(test)]

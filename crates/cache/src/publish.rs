@@ -36,6 +36,9 @@ impl<T: Weigh> Inner<T> {
             kept = self.make_room(&mut index, bytes, &mut leaving);
         }
         let group = group.or_else(|| self.own_group(&facts));
+        if kept == Kept::Yes {
+            index.share(&mut facts);
+        }
         let entry = Arc::new(Entry {
             facts,
             payload,

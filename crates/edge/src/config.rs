@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::PassThrough;
+use crate::heads::Heads;
+use crate::memo::Memo;
 
 /// What is answered when a bare original is asked for, without any parameter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub enum OriginalsMode {
 }
 
 /// Whom a listener speaks to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Door {
     /// Anybody: policy and signatures decide.
     #[default]
@@ -157,12 +159,10 @@ pub(crate) struct Live {
     pub(crate) config: Config,
     pub(crate) settings: std::sync::Arc<imaging::Settings>,
     pub(crate) revision: Revision,
-    pub(crate) resource_policy: Option<HeaderValue>,
-    pub(crate) timing_allow_origin: Option<HeaderValue>,
-    /// `*`, when every origin may read.
-    pub(crate) cors_any: bool,
-    /// `Cache-Control` and `CDN-Cache-Control` of a picture that nothing but these settings bounds.
-    pub(crate) ages: Ages,
+    /// The fields that are known before any request.
+    pub(crate) heads: Heads,
+    /// What targets came to under these settings.
+    pub(crate) memo: Memo,
 }
 
 /// How long others may keep a picture: long at the CDN, which can be purged, short in browsers, which cannot.
@@ -187,14 +187,11 @@ impl Ages {
 
 impl Live {
     pub(crate) fn new(config: Config) -> Self {
-        let header = |text: &str| (!text.is_empty()).then(|| HeaderValue::from_str(text).ok()).flatten();
         Self {
             settings: std::sync::Arc::new(config.imaging.clone()),
             revision: config.imaging.revision(),
-            resource_policy: header(&config.cross_origin_resource_policy),
-            timing_allow_origin: header(&config.timing_allow_origin),
-            cors_any: config.cors.origins.iter().any(|origin| origin == "*"),
-            ages: Ages::new(&config, u32::MAX),
+            heads: Heads::new(&config),
+            memo: Memo::new(),
             config,
         }
     }

@@ -43,7 +43,7 @@ impl Edge {
             && !live.config.rules.is_fronts(parts.uri.path())
             && host::may_pass(&live, &parts)
         {
-            return self.pass(&live, pass, parts, body).await;
+            return Box::pin(self.pass(&live, pass, parts, body)).await;
         }
         // A body that came along with a request for a picture is drained by the listener; nothing here reads it.
         self.picture(&live, door, &parts).await.map(Reply::from)
@@ -56,7 +56,7 @@ impl Edge {
 
     async fn picture(self: &Arc<Self>, live: &Arc<Live>, door: Door, request: &request::Parts) -> Response<Bytes> {
         let arrived = self.clock.now();
-        let leaving = match viewer_request::enter(live, door, request, self.clock.wall()) {
+        let leaving = match viewer_request::enter(live, door, request, &*self.clock) {
             Entered::Authorised(asked) => {
                 let served = self.admitted(live, &asked, arrived).await;
                 Leaving::Served { asked, served }
@@ -71,29 +71,37 @@ impl Edge {
 
     /// The last word before the first byte: whoever was fenced since starts over, and does so only so often.
     async fn admitted(self: &Arc<Self>, live: &Arc<Live>, asked: &Arc<Authorised>, arrived: Stamp) -> Served {
+        let mut now = arrived;
         for _ in 0..ATTEMPTS_MAX {
-            let served = self.serve(live, asked, arrived).await;
+            let served = self.serve(live, asked, arrived, now).await;
             match &served.entry {
-                Ok(entry) if self.cache.admit(entry) == Admission::Fenced => {}
+                Ok(entry) if self.cache.admit(entry) == Admission::Fenced => now = self.clock.now(),
                 _ => return served,
             }
         }
         Served { entry: Err(Failure::Fenced), from: None, missed: Some(MissWhy::Fenced), pending: false }
     }
 
-    async fn serve(self: &Arc<Self>, live: &Arc<Live>, asked: &Arc<Authorised>, arrived: Stamp) -> Served {
+    async fn serve(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        asked: &Arc<Authorised>,
+        arrived: Stamp,
+        mut now: Stamp,
+    ) -> Served {
         // The first look tells why; a later one only sees what the first has cleared away.
         let mut missed = None;
         let mut from = Reason::Memory;
         for _ in 0..ATTEMPTS_MAX {
-            match self.cache.look_since(&asked.path, self.clock.now(), arrived) {
+            // What waits is boxed: it is large, and a hit's task would carry it along.
+            match self.cache.look_since(&asked.path, now, arrived) {
                 Found::Hit { entry, renew } => {
                     if renew {
                         self.renew(asked.original.clone());
                     }
                     return Served { entry: Ok(entry), from: Some(from), missed: None, pending: false };
                 }
-                Found::Prove { entry, age } => match self.prove(&asked.original).await {
+                Found::Prove { entry, age } => match Box::pin(self.prove(&asked.original)).await {
                     Answer::Unprovable(why) => {
                         let allowed = live
                             .config
@@ -118,11 +126,13 @@ impl Edge {
                         continue;
                     }
                     let why = *missed.get_or_insert(why);
-                    if let Some(served) = self.wait(live, asked, self.begin(live, asked), arrived).await {
+                    let waiting = self.wait(live, asked, self.begin(live, asked), arrived);
+                    if let Some(served) = Box::pin(waiting).await {
                         return Served { missed: served.missed.or(Some(why)), ..served };
                     }
                 }
             }
+            now = self.clock.now();
         }
         Served { entry: Err(Failure::Fenced), from: None, missed: Some(MissWhy::Fenced), pending: false }
     }
@@ -159,7 +169,7 @@ impl Edge {
             Ok(served) => served,
             Err(_) => {
                 let webp = Arc::new(asked.in_format(Format::Webp)?);
-                let served = Box::pin(self.serve(live, &webp, arrived)).await;
+                let served = self.serve(live, &webp, arrived, self.clock.now()).await;
                 Some(Served { pending: true, ..served })
             }
         }

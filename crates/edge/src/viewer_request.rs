@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use afterimage_identity::Original;
+use afterimage_identity::{Clock, Original};
 use afterimage_variant::{
     Change, Format, Grant, Refusal, RefusalKind, Resolution, Signature, Space, Wanted, canonical_path, resolve, verify,
 };
@@ -12,6 +12,7 @@ use http::header::{ACCEPT, HeaderMap};
 use http::{Method, request};
 
 use crate::config::{Door, Live, OriginalsMode};
+use crate::memo::Asked;
 use crate::{Failure, Rewrite, host};
 
 /// A request that policy and signature allow. Only [`enter`] makes one, and every later stage wants one.
@@ -54,18 +55,29 @@ pub(crate) enum Entered {
     Refused(Failure),
 }
 
-/// Resolves the URL and authorises it.
-pub(crate) fn enter(live: &Live, door: Door, request: &request::Parts, wall: SystemTime) -> Entered {
+/// Resolves the URL and authorises it, or remembers that it was.
+pub(crate) fn enter(live: &Live, door: Door, request: &request::Parts, clock: &dyn Clock) -> Entered {
     match request.method {
         Method::GET | Method::HEAD => {}
         Method::OPTIONS => return Entered::Preflight,
         _ => return Entered::Method,
     }
     let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
-    let authorised = host::space(live, request)
-        .and_then(|space| authorise(live, door, space, target, accept(&request.headers).as_deref(), wall));
-    match authorised {
-        Ok(authorised) => Entered::Authorised(Arc::new(authorised)),
+    let space = match host::space(live, request) {
+        Ok(space) => space,
+        Err(refusal) => return Entered::Refused(Failure::Refused(refusal)),
+    };
+    let accept = accept(&request.headers);
+    let asked = Asked { target, accept: accept.as_deref(), door, prefix: space.map(Space::prefix) };
+    if let Some(authorised) = live.memo.get(&asked) {
+        return Entered::Authorised(authorised);
+    }
+    match authorise(live, &asked, space, clock.wall()) {
+        Ok(authorised) => {
+            let authorised = Arc::new(authorised);
+            live.memo.keep(&asked, &authorised);
+            Entered::Authorised(authorised)
+        }
         Err(refusal) => Entered::Refused(Failure::Refused(refusal)),
     }
 }
@@ -90,14 +102,8 @@ pub(crate) fn grant(live: &Live, door: Door, target: &str, wall: SystemTime) -> 
     })
 }
 
-fn authorise(
-    live: &Live,
-    door: Door,
-    space: Option<&Space>,
-    target: &str,
-    accept: Option<&str>,
-    wall: SystemTime,
-) -> Result<Authorised, Refusal> {
+fn authorise(live: &Live, asked: &Asked<'_>, space: Option<&Space>, wall: SystemTime) -> Result<Authorised, Refusal> {
+    let Asked { target, accept, door, .. } = *asked;
     let (grant, expires_in_s) = grant(live, door, target, wall)?;
     let resolution = live.config.hosts.place(space, resolve(&live.config.rules, target, accept, grant)?)?;
     permit(live, grant, &resolution)?;

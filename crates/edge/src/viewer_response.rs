@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::config::{Ages, Live};
 use crate::handle::Served;
+use crate::heads::{CACHE_TAG, CDN_CACHE_CONTROL, READABLE, SERVER_TIMING};
 use crate::picture::{Kept, Picture, tag_header};
 use crate::precondition::{Decision, decide};
 use crate::reason::{forwarded_word, miss_word};
@@ -22,11 +23,6 @@ use crate::viewer_request::{Authorised, Remarks};
 use crate::{Failure, Metrics, Reason};
 
 pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
-const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
-const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 /// What policy changed in the URL.
 const CHANGED: HeaderName = HeaderName::from_static("afterimage-changed");
 /// What was ignored in the URL.
@@ -34,8 +30,8 @@ const IGNORED: HeaderName = HeaderName::from_static("afterimage-ignored");
 
 /// The longest list of changes or ignored names that is repeated to the viewer, in bytes.
 const REMARK_BYTES_MAX: usize = 500;
-/// `Cache-Status` of nearly every answer there is.
-const HIT: HeaderValue = HeaderValue::from_static("afterimage; hit; detail=memory");
+/// `Server-Timing` of nearly every answer there is.
+const AT_ONCE: HeaderValue = HeaderValue::from_static("edge;desc=\"memory\";dur=0.0");
 /// SVG may hold scripts; this keeps them, and everything they would load, from running.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'; style-src 'unsafe-inline'");
 
@@ -76,9 +72,16 @@ pub(crate) fn leave(
     };
     let body_bytes = response.body().len();
     let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !headers.contains_key(X_CONTENT_TYPE_OPTIONS) {
+        headers.reserve(live.heads.any.len());
+        for (name, value) in &live.heads.any {
+            headers.append(name, value.clone());
+        }
+    }
     allow_origin(live, request, headers);
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(body_bytes));
+    if !headers.contains_key(CONTENT_LENGTH) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body_bytes));
+    }
     if request.method == Method::HEAD {
         *response.body_mut() = Bytes::new();
     }
@@ -122,7 +125,7 @@ impl Answer<'_> {
             picture.body.len() as u64,
         );
         let (status, body, range, reason) = match decision {
-            Decision::Full => (StatusCode::OK, picture.body.clone(), None, reason),
+            Decision::Full => return (self.whole(picture, reason), reason),
             Decision::Part { first, last } => {
                 // Both are inside the body, so they fit.
                 let part = picture.body.slice(first as usize..=last as usize);
@@ -140,53 +143,67 @@ impl Answer<'_> {
         };
         let mut response = Response::new(body);
         *response.status_mut() = status;
+        let length = HeaderValue::from(response.body().len());
         let headers = response.headers_mut();
-        headers.reserve(18);
-        if status == StatusCode::OK || status == StatusCode::PARTIAL_CONTENT {
-            headers.insert(CONTENT_TYPE, picture.media_type.clone());
-            headers.insert(LAST_MODIFIED, picture.last_modified.clone());
-            headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-            if picture.sandboxed {
-                headers.insert(CONTENT_SECURITY_POLICY, SANDBOX);
+        *headers = self.head(picture, reason);
+        headers.insert(CONTENT_LENGTH, length);
+        if status != StatusCode::PARTIAL_CONTENT {
+            for name in [CONTENT_TYPE, LAST_MODIFIED, ACCEPT_RANGES, CONTENT_SECURITY_POLICY] {
+                headers.remove(name);
             }
         }
         if let Some(range) = range.and_then(|range| HeaderValue::try_from(range).ok()) {
             headers.insert(CONTENT_RANGE, range);
         }
-        headers.insert(ETAG, picture.etag.clone());
-        headers.insert(CACHE_TAG, picture.tags.clone());
-        if picture.storable {
-            self.ages(headers);
-        } else {
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
-        self.common(headers, reason, picture.storable);
         (response, reason)
     }
 
+    fn whole(&self, picture: &Picture, reason: Reason) -> Response<Bytes> {
+        let mut response = Response::new(picture.body.clone());
+        let headers = response.headers_mut();
+        *headers = self.head(picture, reason);
+        headers.insert(CONTENT_LENGTH, picture.length.clone());
+        response
+    }
+
+    /// What is said of a picture that is sent whole.
+    fn head(&self, picture: &Picture, reason: Reason) -> HeaderMap {
+        let mut headers = self.live.heads.picture(self.asked.remarks.vary_accept);
+        headers.insert(CONTENT_TYPE, picture.media_type.clone());
+        headers.insert(LAST_MODIFIED, picture.last_modified.clone());
+        headers.insert(ETAG, picture.etag.clone());
+        headers.insert(CACHE_TAG, picture.tags.clone());
+        if picture.sandboxed {
+            headers.insert(CONTENT_SECURITY_POLICY, SANDBOX);
+        }
+        if picture.storable {
+            self.bound_ages(&mut headers);
+        } else {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.remove(CDN_CACHE_CONTROL);
+        }
+        self.note(&mut headers, reason, picture.storable);
+        headers
+    }
+
     /// Two clocks: long at the CDN, which can be purged, short in browsers, which cannot. `expires` bounds both.
-    fn ages(&self, headers: &mut HeaderMap) {
+    fn bound_ages(&self, headers: &mut HeaderMap) {
         let config = &self.live.config;
         let expires = self.asked.remarks.expires_in_s.map_or(u32::MAX, |s| u32::try_from(s).unwrap_or(u32::MAX));
         let pending = if self.served.pending { config.pending_age_s } else { u32::MAX };
         let bound = expires.min(pending);
-        let Ages { cache_control, cdn_cache_control } = match bound {
-            u32::MAX => self.live.ages.clone(),
-            bound => Ages::new(config, bound),
-        };
-        headers.insert(CACHE_CONTROL, cache_control);
-        headers.insert(CDN_CACHE_CONTROL, cdn_cache_control);
+        if bound < u32::MAX {
+            let Ages { cache_control, cdn_cache_control } = Ages::new(config, bound);
+            headers.insert(CACHE_CONTROL, cache_control);
+            headers.insert(CDN_CACHE_CONTROL, cdn_cache_control);
+        }
     }
 
-    fn common(&self, headers: &mut HeaderMap, reason: Reason, storable: bool) {
-        let Remarks { vary_accept, changed, ignored, .. } = &self.asked.remarks;
-        if *vary_accept {
-            headers.append(VARY, HeaderValue::from_static("Accept"));
-        }
+    fn note(&self, headers: &mut HeaderMap, reason: Reason, storable: bool) {
+        let Remarks { changed, ignored, .. } = &self.asked.remarks;
         remark(headers, CHANGED, changed.iter().map(ToString::to_string));
         remark(headers, IGNORED, ignored.iter().cloned());
         if reason == Reason::Memory && self.served.missed.is_none() && !self.live.config.show_cache_key {
-            headers.insert(CACHE_STATUS, HIT);
             timing(headers, reason, self.took);
             return;
         }
@@ -297,28 +314,14 @@ fn method_not_allowed() -> Response<Bytes> {
     response
 }
 
-/// CORS, `Cross-Origin-Resource-Policy` and `Timing-Allow-Origin`, on errors too: a page has to read those as well.
+/// CORS where only some origins may read, on errors too: a page has to read those as well.
 fn allow_origin(live: &Live, request: &request::Parts, headers: &mut HeaderMap) {
-    if let Some(policy) = &live.resource_policy {
-        headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, policy.clone());
-    }
-    if let Some(origin) = &live.timing_allow_origin {
-        headers.insert(TIMING_ALLOW_ORIGIN, origin.clone());
-    }
-    if live.cors_any {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    } else if !live.config.cors.origins.is_empty() {
-        headers.append(VARY, HeaderValue::from_static("Origin"));
-        let Some(origin) = request.headers.get(ORIGIN) else { return };
-        if !live.config.cors.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
-            return;
-        }
+    if let Some(origin) = request.headers.get(ORIGIN)
+        && live.config.cors.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+    {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    } else {
-        return;
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, READABLE);
     }
-    let readable = HeaderValue::from_static("cache-status, afterimage-changed, afterimage-ignored, server-timing");
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, readable);
 }
 
 /// `Cache-Status` (RFC 9211) and `Server-Timing`.
@@ -339,10 +342,14 @@ fn status_and_timing(
     timing(headers, reason, took);
 }
 
-/// `Server-Timing`, in milliseconds. Written from whole numbers: a hit costs little more than formatting a float.
+/// `Server-Timing`, in milliseconds with one decimal. Whole numbers: a hit costs little more than formatting a float.
 fn timing(headers: &mut HeaderMap, reason: Reason, took: Duration) {
-    let us = took.as_micros();
-    insert_text(headers, SERVER_TIMING, format!("edge;desc=\"{}\";dur={}.{:03}", reason.word(), us / 1000, us % 1000));
+    let tenths = (took.as_micros() + 50) / 100;
+    if reason == Reason::Memory && tenths == 0 {
+        headers.insert(SERVER_TIMING, AT_ONCE);
+        return;
+    }
+    insert_text(headers, SERVER_TIMING, format!("edge;desc=\"{}\";dur={}.{}", reason.word(), tenths / 10, tenths % 10));
 }
 
 fn remark(headers: &mut HeaderMap, name: HeaderName, remarks: impl Iterator<Item = String>) {

@@ -78,6 +78,8 @@ impl Imgproxy {
         let (source, extension) = source::read(source)?;
         let key = source::key(&self.mappings, &self.base_url, &source)?;
         let mut ignored = options.ignored.clone();
+        // Whoever may leave it out is not held by it; a signed one was checked with the signature.
+        ignored.extend((self.keys.is_empty() && options.expires_unix_s.is_some()).then(|| "expires".to_owned()));
         ignored.extend((!query.is_empty()).then(|| "the query".to_owned()));
         let target = format!("{}{}", crate::natural_path(&key), options.query(extension)?);
         Ok(Translated { target, ignored })
@@ -91,13 +93,13 @@ impl Imgproxy {
             let help = "no key and salt of this server have signed this URL; it must be signed exactly as it is sent";
             return Err(Refusal::new(RefusalKind::Forbidden, help).blaming("signature", signature));
         }
+        if self.keys.is_empty() {
+            return Ok(Signature::Absent);
+        }
         let expires_unix_s = Options::read(signed)?.0.expires_unix_s;
         if let Some(expires) = expires_unix_s.filter(|expires| now_unix_s >= *expires) {
             let help = format!("the URL was good until {expires}; now is {now_unix_s} (seconds since 1970)");
             return Err(Refusal::new(RefusalKind::Expired, help).blaming("exp", &expires.to_string()));
-        }
-        if self.keys.is_empty() {
-            return Ok(Signature::Absent);
         }
         Ok(Signature::Valid { key_name: "imgproxy".to_owned(), expires_unix_s })
     }

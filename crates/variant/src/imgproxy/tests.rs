@@ -158,11 +158,20 @@ fn the_documented_signature_is_ours() {
 }
 
 #[test]
-fn what_has_expired_is_refused_signed_or_not() {
-    let rules = front(vec![]);
-    assert_eq!(verify(&rules, "/_/exp:100/plain/local:///a.jpg", 99), Ok(Signature::Absent));
-    let refusal = verify(&rules, "/_/exp:100/plain/local:///a.jpg", 100).unwrap_err();
-    assert_eq!(refusal.kind, RefusalKind::Expired);
+fn what_has_expired_is_refused_where_it_is_signed() {
+    let path = "/exp:100/plain/local:///a.jpg";
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(b"secret").unwrap();
+    mac.update(b"hello");
+    mac.update(path.as_bytes());
+    let url = format!("/{}{path}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
+    let rules = front(vec![pair()]);
+    let valid = Signature::Valid { key_name: "imgproxy".into(), expires_unix_s: Some(100) };
+    assert_eq!(verify(&rules, &url, 99), Ok(valid));
+    assert_eq!(verify(&rules, &url, 100).unwrap_err().kind, RefusalKind::Expired);
+
+    // Unsigned it binds nobody, as in the primary grammar, and is said to be ignored.
+    assert_eq!(verify(&front(vec![]), &url, 100), Ok(Signature::Absent));
+    assert_eq!(resolve(&front(vec![]), &url, None, Grant::Public).unwrap().ignored, ["expires"]);
 }
 
 #[test]

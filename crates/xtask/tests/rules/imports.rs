@@ -13,6 +13,7 @@ const RANKS: &[(&str, u8)] = &[
     ("afterimage-cache", 2),
     ("afterimage-origin", 2),
     ("afterimage-events", 2),
+    ("afterimage-cdn", 2),
     ("afterimage-edge", 3),
     ("afterimage-purge", 3),
     ("afterimage-control", 4),
@@ -27,7 +28,7 @@ const RANKS: &[(&str, u8)] = &[
 const ONLY: &[(&[&str], &[&str], &str)] = &[
     (
         &["tokio"],
-        &["cache", "store", "origin", "edge", "purge", "control", "afterimage"],
+        &["cache", "store", "origin", "events", "cdn", "edge", "purge", "control", "afterimage"],
         "names and the language are pure, pictures are made by plain threads, a watch is one thread, settings never wait",
     ),
     (
@@ -74,6 +75,10 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
         &["imaging", "testkit"],
         "one place decodes and encodes; tests look with an eye of their own",
     ),
+    (&["aws-sdk-s3"], &["store"], "one place speaks to buckets"),
+    (&["aws-sdk-sqs"], &["events"], "one place reads queues"),
+    (&["aws-sdk-cloudfront"], &["cdn"], "one place invalidates at CloudFront"),
+    (&["aws-config"], &["store", "events", "cdn"], "credentials are for those who call"),
     (&["hmac"], &["variant", "control"], "one place signs URLs, one verifies the operator's requests"),
     (&["md-5"], &["variant"], "one place signs URLs"),
     (&["quick-xml"], &["control"], "one interface speaks XML"),

@@ -1,0 +1,1 @@
+//! Invalidations outward, behind [`afterimage_identity::Invalidate`].

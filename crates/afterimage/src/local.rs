@@ -106,6 +106,7 @@ pub fn check_config(common: &Common, defaults: bool) -> Result<(), Exit> {
     }
     let settings = settings(common, Vec::new())?;
     settings.edge(&|path| std::fs::read(path)).map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
+    settings.outer_caches().map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
     if settings.root_source().is_some() {
         let (source, locations) = instance::places(&settings)?;
         check_overlap(&settings, &source, &locations)?;

@@ -16,4 +16,4 @@ pub use cloudfront::ledger::Limits;
 pub use cloudfront::sigv4::AccessKey;
 pub use door::Guard;
 pub use invalidate::{InvalidationConfig, Invalidations};
-pub use routes::{Control, PurgeRequest, ReconcileRequest, router};
+pub use routes::{Control, Planned, PurgeRequest, ReconcileRequest, router};

@@ -37,7 +37,9 @@ pub(crate) fn selectors(source: &SourceId, task: &Task) -> Vec<Selector> {
 
 /// What the outer caches are told, in the given round.
 pub(crate) fn invalidation(source: &SourceId, task: &Task, round: u8) -> Invalidation {
-    let reference = format!("{}-{}-{round}", source.as_str(), task.receipt.id);
+    // The moment is in it because ids begin anew when somebody moves the journal away.
+    let receipt = &task.receipt;
+    let reference = format!("{}-{}-{}-{round}", source.as_str(), receipt.id, receipt.heard_at_ms);
     let originals: Vec<Original> = match &task.targets {
         Targets::Originals(targets) => targets.iter().map(|target| target.original.clone()).collect(),
         Targets::Prefix(_) | Targets::All => Vec::new(),
@@ -77,7 +79,7 @@ mod tests {
         let mut task = Task::new(Subject::Original(original.clone()), targets, "gone", FoundBy::Event, 0);
         task.receipt.id = 7;
         let told = invalidation(&SourceId::default(), &task, 2);
-        assert_eq!(told.reference, "main-7-2");
+        assert_eq!(told.reference, "main-7-0-2");
         assert_eq!(told.tag, Some(original.tag()));
         assert_eq!(told.paths, ["/p/a=20b.jpg"]);
         assert_eq!(told.prefixes, ["/p/a=20b.jpg/-/"]);

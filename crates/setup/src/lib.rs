@@ -17,6 +17,7 @@ mod locations;
 mod mistake;
 mod mounted;
 mod number;
+mod outer;
 mod promise;
 mod read;
 mod reference;
@@ -44,6 +45,7 @@ pub use locations::{
 };
 pub use mistake::{Mistake, Place};
 pub use mounted::Mounted;
+pub use outer::OuterCaches;
 pub use promise::{Shape, promise};
 pub use read::{ReadSecret, Sources};
 pub use reference::{example_toml, reference_page};

@@ -33,15 +33,16 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["hyper", "hyper-util"],
-        &["origin", "afterimage"],
-        "listeners are the binary's, connections to upstream servers origin's",
+        &["origin", "cdn", "afterimage"],
+        "listeners are the binary's, connections to upstream servers origin's, calls to outer caches cdn's",
     ),
     (
         &["http", "http-body", "http-body-util"],
-        &["cache", "origin", "edge", "control", "setup", "afterimage"],
-        "HTTP begins at the edge, its rules of caching are cache's, and it is spoken to origins",
+        &["cache", "origin", "cdn", "edge", "control", "setup", "afterimage"],
+        "HTTP begins at the edge, its rules of caching are cache's, and it is spoken to origins and outer caches",
     ),
     (&["tokio-rustls", "rustls-native-certs"], &["origin", "afterimage"], "TLS is for connections"),
+    (&["hyper-rustls"], &["cdn"], "outer caches that have no client library are called over TLS"),
     (
         &["axum", "tower"],
         &["control", "afterimage"],
@@ -79,7 +80,11 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     (&["aws-sdk-sqs"], &["events"], "one place reads queues"),
     (&["aws-sdk-cloudfront"], &["cdn"], "one place invalidates at CloudFront"),
     (&["aws-config"], &["store", "events", "cdn"], "credentials are for those who call"),
-    (&["hmac"], &["variant", "control"], "one place signs URLs, one verifies the operator's requests"),
+    (
+        &["hmac"],
+        &["variant", "control", "cdn"],
+        "one place signs URLs, one verifies the operator's requests, one signs webhooks",
+    ),
     (&["md-5"], &["variant"], "one place signs URLs"),
     (&["quick-xml"], &["control"], "one interface speaks XML"),
     (

@@ -5,7 +5,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use afterimage_testkit::{Double, DoubleRules, Server};
+use afterimage_testkit::{Answer, Double, DoubleRules, Server};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_afterimage");
 const TARGET: &str = "/museum.jpg?w=200&fm=webp";
@@ -13,7 +13,7 @@ const SECRET: &str = "0123456789abcdef";
 
 /// The double, an edge over pictures, and another edge in front of that which passes everything through. The inner one
 /// tells both.
-fn chain(rules: DoubleRules) -> (Double, Server, Server) {
+fn chain(rules: DoubleRules) -> (Double, Server, Server, Vec<String>) {
     let double = Double::start(rules);
     let port = |listener: &std::net::TcpListener| listener.local_addr().unwrap().port();
     let (inner_port, front_admin) = {
@@ -26,11 +26,8 @@ fn chain(rules: DoubleRules) -> (Double, Server, Server) {
          name=front kind=edge endpoint=http://127.0.0.1:{front_admin} access_key=AKIATEST secret={SECRET} window=100ms",
         double.distribution, double.base
     );
-    let inner = Server::start(
-        BINARY,
-        &["museum.jpg", "flower.jpg"],
-        &["--listen", &format!("127.0.0.1:{inner_port}"), "--set", &cdn],
-    );
+    let arguments: Vec<String> = ["--listen".into(), format!("127.0.0.1:{inner_port}"), "--set".into(), cdn].into();
+    let inner = Server::start(BINARY, &["museum.jpg", "flower.jpg"], &texts(&arguments));
     let pass = format!("pass.origin={}/", inner.base);
     let front = Server::start(
         BINARY,
@@ -48,7 +45,17 @@ fn chain(rules: DoubleRules) -> (Double, Server, Server) {
             &format!("admin.access_keys=AKIATEST {SECRET}"),
         ],
     );
-    (double, inner, front)
+    (double, inner, front, arguments)
+}
+
+fn texts(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
+/// Whether the outermost edge had it.
+fn is_hit(answer: &Answer) -> bool {
+    let mut statuses = answer.headers.iter().filter(|(name, _)| name == "cache-status");
+    answer.status == 200 && statuses.next_back().is_some_and(|(_, value)| value.contains("; hit"))
 }
 
 fn receipts(server: &Server) -> String {
@@ -57,11 +64,16 @@ fn receipts(server: &Server) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Whether the newest receipt is.
+fn is_done(receipts: &str) -> bool {
+    receipts.contains("\"state\": \"done\",\n    \"heard_at_ms\"")
+}
+
 fn until_done(server: &Server) -> String {
     let begun = Instant::now();
     loop {
         let text = receipts(server);
-        if text.contains("\"state\": \"done\",\n    \"heard_at_ms\"") {
+        if is_done(&text) {
             return text;
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "never done: {text}");
@@ -71,10 +83,10 @@ fn until_done(server: &Server) -> String {
 
 #[test]
 fn a_removed_picture_is_gone_from_every_cache_in_front_when_its_receipt_says_so() {
-    let (double, inner, front) = chain(DoubleRules { progress: Duration::from_secs(1), ..DoubleRules::default() });
+    let (double, inner, front, _) = chain(DoubleRules { progress: Duration::from_secs(1), ..DoubleRules::default() });
     assert!(inner.greeting.contains("from cf ") && inner.greeting.contains("from front "), "{}", inner.greeting);
     assert!(!inner.greeting.contains(SECRET), "{}", inner.greeting);
-    front.until(TARGET, |answer| answer.status == 200 && answer.header("cache-status").contains("hit"));
+    front.until(TARGET, is_hit);
     let begun = Instant::now();
     fs::remove_file(inner.originals.join("museum.jpg")).unwrap();
     let text = until_done(&inner);
@@ -89,22 +101,28 @@ fn a_removed_picture_is_gone_from_every_cache_in_front_when_its_receipt_says_so(
 }
 
 #[test]
-fn one_that_cannot_be_reached_keeps_the_receipt_open_and_nobody_else_waiting() {
-    let (double, inner, front) = chain(DoubleRules::default());
-    front.until(TARGET, |answer| answer.status == 200 && answer.header("cache-status").contains("hit"));
-    double.force(&[(503, "ServiceUnavailable"); 30]);
+fn one_that_cannot_be_reached_holds_up_nobody_and_a_fresh_process_tells_it() {
+    let (double, inner, front, arguments) = chain(DoubleRules::default());
+    front.until(TARGET, is_hit);
+    // It throttles whatever comes.
+    double.change(|rules| rules.calls_per_s = 0);
     fs::remove_file(inner.originals.join("museum.jpg")).unwrap();
     front.until(TARGET, |answer| answer.status == 404);
-    assert!(!receipts(&inner).contains("\"state\": \"done\",\n    \"heard_at_ms\""), "CloudFront has not said so");
-    assert!(double.items().is_empty());
-    // Whoever comes after goes on where this one was.
-    let inner = inner.restart(true, &[], |_| {});
-    assert!(!receipts(&inner).contains("\"cf\",\n        \"state\": \"done\""), "without its setting nobody tells it");
+    let begun = Instant::now();
+    while !receipts(&inner).contains("Throttling") {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the receipt never says why it waits: {}", receipts(&inner));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(!is_done(&receipts(&inner)) && double.items().is_empty());
+    let inner = inner.restart(true, &texts(&arguments), |_| double.change(|rules| rules.calls_per_s = 1000));
+    until_done(&inner);
+    let items = double.items();
+    assert!(!items.is_empty() && items.iter().all(|item| *item == items[0]), "{items:?}");
 }
 
 #[test]
 fn a_plan_says_what_would_be_sent_and_sends_nothing() {
-    let (double, inner, _front) = chain(DoubleRules { tag_header: None, ..DoubleRules::default() });
+    let (double, inner, _front, _) = chain(DoubleRules { tag_header: None, ..DoubleRules::default() });
     let output = inner.run(&["purge", "museum.jpg", "--plan"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

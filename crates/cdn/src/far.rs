@@ -9,6 +9,7 @@ use crate::reach::By;
 
 /// What the other side made of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cloudfront"), allow(dead_code, reason = "only CloudFront's API has all of it"))]
 pub(crate) enum Told {
     /// It has forgotten.
     Completed,
@@ -18,6 +19,7 @@ pub(crate) enum Told {
 
 /// Why it made nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cloudfront"), allow(dead_code, reason = "only CloudFront's API has all of it"))]
 pub(crate) enum Fault {
     /// Not now; not before `after`, if it said so.
     Later { why: String, after: Option<Duration> },

@@ -69,7 +69,8 @@ fn origin(delay: Duration) -> (Upstream, Arc<AtomicUsize>) {
     let fetches = Arc::new(AtomicUsize::new(0));
     let counted = fetches.clone();
     let upstream = Upstream::start(move |asked| {
-        let key = asked.target.split('?').next().unwrap_or_default().trim_start_matches('/').to_owned();
+        let path = asked.target.split('?').next().unwrap_or_default().trim_start_matches('/');
+        let key = if path.is_empty() { "index".to_owned() } else { path.to_owned() };
         let number = counted.fetch_add(1, SeqCst);
         let mut tags = original(&key).tag().to_string();
         if key.starts_with("users/123/") || key == "other.jpg" {

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::carry::Way;
 use crate::config::Config;
 use crate::desk::{Desk, Rules, Wanted};
+use crate::far::Far;
 use crate::item::Item;
 use crate::limits::Limits;
 use crate::outbox::{Batch, Outbox};
@@ -42,6 +43,17 @@ impl Layer {
     /// In words: what of the configuration cannot be, or why the folder cannot be used.
     pub fn open(config: &Config, outbox: Option<&Path>, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let (far, limits) = config.far(clock.clone())?;
+        Self::over(far, limits, config, outbox, clock)
+    }
+
+    /// Over an outer cache that is there already.
+    fn over(
+        far: Arc<dyn Far>,
+        limits: Limits,
+        config: &Config,
+        outbox: Option<&Path>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, String> {
         let opened =
             outbox.map(|folder| Outbox::open(folder).map_err(|error| format!("{}: {error}", folder.display())));
         let (outbox, left) =

@@ -57,7 +57,7 @@ impl Way {
 /// Sends the batch and waits until it is complete.
 pub(crate) async fn carry(way: Arc<Way>, number: u64, mut batch: Batch, troubles: mpsc::Sender<Trouble>) -> End {
     let items: Vec<Item> = batch.entries.iter().map(|entry| entry.item.clone()).collect();
-    let (mut failures, mut looks) = (0, 0);
+    let (mut failures, mut looks) = (0u32, 0u32);
     let mut patient_until = Instant::now() + way.pace.patience;
     loop {
         let told = match &batch.id {
@@ -82,7 +82,7 @@ pub(crate) async fn carry(way: Arc<Way>, number: u64, mut batch: Batch, troubles
             Err(Fault::Later { why, after }) => {
                 failures += 1;
                 tracing::warn!(layer = way.name, why, failures, "an invalidation has to wait");
-                if failures % way.pace.failures_told == 0 {
+                if failures.is_multiple_of(way.pace.failures_told) {
                     let _ = troubles.send(Trouble { batch: number, why }).await;
                 }
                 let pause = backoff(failures, way.pace.backoff_min, way.pace.backoff_max, &batch.reference);

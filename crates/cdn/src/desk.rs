@@ -36,6 +36,8 @@ struct Member {
     replies: Vec<Reply>,
     /// What is not complete.
     left: HashSet<Item>,
+    /// What is: kept for when another part fails and all of it is asked for again.
+    done: Vec<Item>,
 }
 
 /// What is complete and nobody waited for: who asks again gets the answer at once.
@@ -76,6 +78,7 @@ pub(crate) struct Desk {
     exact: usize,
     wildcards: usize,
     done: Done,
+    is_starting: bool,
     unclaimed: Unclaimed,
     troubles: mpsc::Sender<Trouble>,
 }
@@ -113,6 +116,7 @@ impl Desk {
             exact: 0,
             wildcards: 0,
             done: Done::default(),
+            is_starting: true,
             unclaimed: Unclaimed::default(),
             troubles,
         };
@@ -122,6 +126,7 @@ impl Desk {
                 false => desk.start(batch),
             }
         }
+        desk.is_starting = false;
         loop {
             let due = desk.due.filter(|_| desk.has_room());
             tokio::select! {
@@ -158,6 +163,7 @@ impl Desk {
         }
         let member = self.members.entry(reference).or_default();
         member.left.extend(left);
+        member.done.extend(known);
         member.replies.push(reply);
     }
 
@@ -295,6 +301,7 @@ impl Desk {
                     self.unclaimed.push(reference, item);
                     continue;
                 };
+                member.done.push(item.clone());
                 if !member.left.remove(item) && item.is_wildcard() {
                     member.left.retain(|left| !item.covers(left));
                 }
@@ -305,7 +312,13 @@ impl Desk {
                 }
             }
         }
-        if let Some(oldest) = self.done.push(batch.reference) {
+        self.done.push(batch);
+        // What an earlier process left is kept: who wanted it has had no time to ask again.
+        while !self.is_starting
+            && let Some(oldest) = self.done.excess(|reference| {
+                self.members.contains_key(reference) || self.unclaimed.items.contains_key(reference)
+            })
+        {
             self.forget(&oldest).await;
         }
     }
@@ -320,6 +333,7 @@ impl Desk {
     fn fail(&mut self, batch: &Batch, error: &InvalidateError) {
         for reference in references(batch) {
             if let Some(member) = self.members.remove(reference) {
+                member.done.iter().for_each(|item| self.unclaimed.push(reference, item));
                 member.replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));
             }
         }

@@ -136,3 +136,6 @@ impl Invalidate for Layer {
         Box::pin(self.foresee(what))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,11 @@
 //! What was sent and is not known to be complete, one file a batch: a fresh process goes on where the dead one was. A
 //! batch is here before it is sent. What is complete stays a little longer, until whoever asked has certainly noted it.
 
+use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -56,21 +58,13 @@ impl Outbox {
         let outbox = Self { folder: folder.to_owned() };
         let mut batches = Vec::new();
         for path in files {
-            match fs::read(&path)
-                .map_err(io::Error::from)
-                .and_then(|bytes| Ok(serde_json::from_slice::<Batch>(&bytes)?))
-            {
+            match fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<Batch>(&bytes)?)) {
                 Ok(batch) => batches.push(batch),
                 Err(error) => {
                     tracing::error!(path = %path.display(), %error, "a batch of invalidations cannot be read; it is set aside");
                     fs::rename(&path, path.with_extension("unreadable"))?;
                 }
             }
-        }
-        let done: Vec<String> =
-            batches.iter().filter(|batch| batch.done).map(|batch| batch.reference.clone()).collect();
-        for reference in done.iter().rev().skip(DONE_MAX) {
-            outbox.remove(reference)?;
         }
         Ok((outbox, batches))
     }
@@ -100,15 +94,25 @@ impl Outbox {
     }
 }
 
-/// The references of complete batches whose files are still there, the oldest first.
+/// The complete batches whose files are still there, the oldest first, each with who wanted something of it.
 #[derive(Debug, Default)]
-pub(crate) struct Done(std::collections::VecDeque<String>);
+pub(crate) struct Done(VecDeque<(String, Vec<Arc<str>>)>);
 
 impl Done {
-    /// Remembers one more; the one whose file goes for it.
-    pub(crate) fn push(&mut self, reference: String) -> Option<String> {
-        self.0.push_back(reference);
-        (self.0.len() > DONE_MAX).then(|| self.0.pop_front()).flatten()
+    /// Remembers one more.
+    pub(crate) fn push(&mut self, batch: Batch) {
+        let wanted: HashSet<Arc<str>> = batch.entries.into_iter().flat_map(|entry| entry.references).collect();
+        self.0.push_back((batch.reference, wanted.into_iter().collect()));
+    }
+
+    /// The oldest one whose file may go. Not while somebody still waits for something else: a fresh process would be asked
+    /// for all of it again.
+    pub(crate) fn excess(&mut self, waits: impl Fn(&Arc<str>) -> bool) -> Option<String> {
+        if self.0.len() <= DONE_MAX {
+            return None;
+        }
+        let at = self.0.iter().position(|(_, wanted)| !wanted.iter().any(&waits))?;
+        self.0.remove(at).map(|(reference, _)| reference)
     }
 }
 
@@ -140,17 +144,15 @@ mod tests {
     }
 
     #[test]
-    fn complete_batches_are_kept_up_to_a_bound() {
-        let folder = tempfile::tempdir().unwrap();
-        let (outbox, _) = Outbox::open(folder.path()).unwrap();
+    fn complete_batches_are_kept_up_to_a_bound_and_while_somebody_waits() {
         let mut done = Done::default();
-        for number in 0..=DONE_MAX {
-            let reference = format!("{number:03}");
-            outbox.write(&batch(&reference, true)).unwrap();
-            let goes = done.push(reference);
-            assert_eq!(goes, (number == DONE_MAX).then(|| "000".to_owned()));
+        for number in 0..DONE_MAX {
+            done.push(batch(&number.to_string(), true));
         }
-        Outbox::open(folder.path()).unwrap();
-        assert_eq!(Outbox::open(folder.path()).unwrap().1.len(), DONE_MAX, "the oldest went");
+        assert_eq!(done.excess(|_| false), None, "as many as may be");
+        done.push(batch("last", true));
+        assert_eq!(done.excess(|_| true), None, "everybody still waits for something");
+        assert_eq!(done.excess(|_| false).as_deref(), Some("0"));
+        assert_eq!(done.excess(|_| false), None);
     }
 }

@@ -179,6 +179,9 @@ pub struct Purge {
     /// Wait until every layer is clean
     #[arg(long)]
     pub wait: bool,
+    /// Only say what the outer caches would be told, in how many waves, and what that costs; send nothing
+    #[arg(long, conflicts_with = "wait")]
+    pub plan: bool,
     /// Print the receipt as JSON
     #[arg(long)]
     pub json: bool,

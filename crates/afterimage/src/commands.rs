@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use afterimage_control::{PurgeRequest, ReconcileRequest};
+use afterimage_control::{Planned, PurgeRequest, ReconcileRequest};
 use afterimage_edge::Explanation;
 use afterimage_identity::Receipt;
 use afterimage_purge::Report;
@@ -31,6 +31,10 @@ pub fn purge(common: &Common, options: &Purge) -> Result<(), Exit> {
         all: false,
         wait: options.wait,
     };
+    if options.plan {
+        let planned: Vec<Planned> = call(common, Method::POST, "/api/purge/plan", body(&request)?)?;
+        return print(options.json, &planned, || printing::planned(&planned));
+    }
     let receipts: Vec<Receipt> = call(common, Method::POST, "/api/purge", body(&request)?)?;
     print(options.json, &receipts, || receipts.iter().map(printing::receipt).collect())
 }

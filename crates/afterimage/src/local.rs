@@ -142,6 +142,7 @@ pub fn check_config(common: &Common, defaults: bool) -> Result<(), Exit> {
     if !mistakes.is_empty() {
         return Err(Exit::Configuration(list(&mistakes)));
     }
+    settings.outer_caches().map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
     if settings.root_source().is_some() {
         let (source, locations) = instance::places(&settings)?;
         check_overlap(&settings, &source, &locations)?;

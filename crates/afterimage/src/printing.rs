@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
+use afterimage_control::Planned;
 use afterimage_edge::Explanation;
-use afterimage_identity::{LayerState, Receipt, ReceiptState};
+use afterimage_identity::{Forecast, LayerState, Receipt, ReceiptState};
 use afterimage_purge::Report;
 
 /// A moment in UTC, as RFC 3339 has it, in milliseconds.
@@ -43,11 +44,62 @@ pub fn receipt(receipt: &Receipt) -> String {
         let _ = writeln!(text, "    {} ({} bytes)", removed.key, removed.bytes);
     }
     for layer in &receipt.layers {
-        if let LayerState::Waiting { last_error: Some(error), attempts } = &layer.state {
-            let _ = writeln!(text, "  {} waits after {attempts} attempts: {error}", layer.name);
+        match &layer.state {
+            LayerState::Waiting { last_error: Some(error), attempts } => {
+                let _ = writeln!(text, "  {} waits after {attempts} attempts: {error}", layer.name);
+            }
+            LayerState::Waiting { last_error: None, .. } => {
+                let _ = writeln!(text, "  {} is at it", layer.name);
+            }
+            LayerState::Done => {
+                let _ = writeln!(text, "  {} is done", layer.name);
+            }
         }
     }
     text
+}
+
+/// What a purge would take at the outer caches.
+pub fn planned(planned: &[Planned]) -> String {
+    if planned.is_empty() {
+        return "no outer cache is configured ([[cdn]]): nothing would be sent\n".to_owned();
+    }
+    let mut text = String::new();
+    for planned in planned {
+        let forecast = match planned {
+            Planned::Told(forecast) => forecast,
+            Planned::Unknown { layer, why } => {
+                let _ = writeln!(text, "{layer}: cannot say: {why}");
+                continue;
+            }
+        };
+        let Forecast { layer, by, items, items_count, waves, free_a_month, microdollars_max } = forecast;
+        let _ = writeln!(
+            text,
+            "{layer}: {items_count} item(s) {by}, in {waves} wave(s), {}",
+            dollars(*microdollars_max, *free_a_month)
+        );
+        for item in items {
+            let _ = writeln!(text, "  {item}");
+        }
+        let unnamed = items_count.saturating_sub(items.len() as u64);
+        if unnamed > 0 {
+            let _ = writeln!(text, "  and {unnamed} more");
+        }
+    }
+    text
+}
+
+/// What items cost at most, in words.
+fn dollars(microdollars: u64, free_a_month: u64) -> String {
+    if microdollars == 0 {
+        return "at no cost".to_owned();
+    }
+    // Half a cent is the smallest price.
+    let (whole, rest) = (microdollars / 1_000_000, microdollars % 1_000_000 / 1_000);
+    format!(
+        "${whole}.{rest:03} at most: the first {free_a_month} of a month, of all distributions together, cost nothing"
+    )
 }
 
 /// What a reconciliation found.

@@ -18,4 +18,4 @@ pub use cloudfront::sigv4::AccessKey;
 pub use door::Guard;
 pub use invalidate::{InvalidationConfig, Invalidations};
 pub use meters::{Handshakes, Listener, Meters, Origin};
-pub use routes::{Control, PurgeRequest, ReconcileRequest, router};
+pub use routes::{Control, Planned, PurgeRequest, ReconcileRequest, router};

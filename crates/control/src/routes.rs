@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterimage_edge::{Door, Edge, Explanation};
-use afterimage_identity::{Absence, OriginalKey, Receipt};
+use afterimage_identity::{Absence, Forecast, OriginalKey, Receipt};
 use afterimage_purge::{Filter, Mode, Order, OrderOf, Purger, Report};
 use afterimage_store::{Error, Page, Read, Refusal};
 use axum::extract::{Query, State};
@@ -66,6 +66,7 @@ pub fn router(control: Arc<Control>, door: Guard) -> Router {
         .route("/api/explain", get(explain))
         .route("/api/receipts", get(receipts))
         .route("/api/purge", post(purge))
+        .route("/api/purge/plan", post(purge_plan))
         .route("/api/reconcile", post(reconcile))
         .route("/2020-05-31/{*rest}", any(cloudfront::handle).with_state(api))
         .layer(middleware::from_fn_with_state(control.invalidations.clone(), purge_method::purge))
@@ -203,14 +204,42 @@ pub struct PurgeRequest {
     pub wait: bool,
 }
 
-async fn purge(State(control): Shared, Json(request): Json<PurgeRequest>) -> Result<Json<Vec<Receipt>>, Problem> {
-    let selector = match (&request.key, &request.prefix, request.all) {
+fn selector_of(request: &PurgeRequest) -> Result<OrderOf, Problem> {
+    Ok(match (&request.key, &request.prefix, request.all) {
         (Some(key), None, false) => OrderOf::Key(key_of(key)?),
         (None, Some(prefix), false) if !prefix.is_empty() => OrderOf::Prefix(prefix.clone()),
         (None, None, true) => OrderOf::All,
         _ => return Err(Problem::bad("say exactly one of key, prefix (not empty) and all")),
-    };
-    let order = Order { selector, wait: request.wait };
+    })
+}
+
+/// What a purge would take at one outer cache.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Planned {
+    /// What it would be told, and what that costs.
+    Told(Forecast),
+    /// Why it cannot say.
+    Unknown {
+        /// The layer's name.
+        layer: String,
+        /// Why, in words.
+        why: String,
+    },
+}
+
+async fn purge_plan(State(control): Shared, Json(request): Json<PurgeRequest>) -> Result<Json<Vec<Planned>>, Problem> {
+    let forecasts = control.purger.forecast(selector_of(&request)?).await;
+    let planned =
+        forecasts.map_err(|error| Problem::ours(error.to_string()))?.into_iter().map(|forecast| match forecast {
+            Ok(forecast) => Planned::Told(forecast),
+            Err((layer, error)) => Planned::Unknown { layer, why: error.why },
+        });
+    Ok(Json(planned.collect()))
+}
+
+async fn purge(State(control): Shared, Json(request): Json<PurgeRequest>) -> Result<Json<Vec<Receipt>>, Problem> {
+    let order = Order { selector: selector_of(&request)?, wait: request.wait };
     let ids = control.purger.purge(order).await.map_err(|error| Problem::ours(error.to_string()))?;
     let filter = Filter { limit: RECEIPTS_MAX, ..Filter::default() };
     let receipts = control.purger.receipts(&filter);

@@ -123,12 +123,33 @@ impl fmt::Display for InvalidateError {
 
 impl std::error::Error for InvalidateError {}
 
+/// What telling an outer cache would take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// The layer's name.
+    pub layer: String,
+    /// How things are named to it, in words.
+    pub by: String,
+    /// What it would be told, at most the first 1,000 items.
+    pub items: Vec<String>,
+    /// How many items there are in all.
+    pub items_count: u64,
+    /// In how many waves they would go out: each may begin only when the one before is complete.
+    pub waves: u64,
+    /// How many items a month cost nothing. How many were used is known to whoever writes the bill.
+    pub free_a_month: u64,
+    /// What all items cost where none is free any more, in millionths of a dollar.
+    pub microdollars_max: u64,
+}
+
 /// An outer cache that can be told to forget: a CDN, another edge.
 pub trait Invalidate: Send + Sync {
     /// The layer's name in receipts.
     fn name(&self) -> &str;
     /// Resolves when the layer says that it has forgotten.
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<(), InvalidateError>>;
+    /// What telling it all this would take. Nothing is told.
+    fn forecast<'a>(&'a self, what: &'a [Invalidation]) -> BoxFuture<'a, Result<Forecast, InvalidateError>>;
 }
 
 /// Takes an event, sent and forgotten: the read story's only word to the write story.

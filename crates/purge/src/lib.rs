@@ -13,6 +13,7 @@ mod config;
 mod digests;
 mod drive;
 mod fences;
+mod forecast;
 mod health;
 mod hold;
 mod journal;

@@ -8,6 +8,8 @@ use afterimage_identity::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// How many originals one purge is about at most; more are split.
 pub(crate) const TARGETS_MAX: usize = 1_000;
 /// How many removed derivatives a receipt names.
@@ -164,6 +166,23 @@ impl Task {
         let count = missed.len() as u64;
         self.removed(missed, count);
     }
+}
+
+/// What somebody's wish is about.
+pub(crate) fn subject_of(source: &SourceId, selector: OrderOf) -> Result<(Subject, Targets), Error> {
+    let source = source.clone();
+    Ok(match selector {
+        OrderOf::Key(key) => {
+            let original = Original::new(source, key);
+            let targets = Targets::Originals(vec![Target { original: original.clone(), keep: None }]);
+            (Subject::Original(original), targets)
+        }
+        OrderOf::Prefix(prefix) if prefix.is_empty() => {
+            return Err(Error::Config("the prefix is empty; ask for everything instead".to_owned()));
+        }
+        OrderOf::Prefix(prefix) => (Subject::Folder { source, prefix: prefix.clone() }, Targets::Prefix(prefix)),
+        OrderOf::All => (Subject::Everything { source }, Targets::All),
+    })
 }
 
 /// The tag of a folder, where responses below it carry one.

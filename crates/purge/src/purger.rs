@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use afterimage_identity::{
-    Answer, Event, FoundBy, Notice, Original, OriginalKey, Receipt, ReceiptState, Stamp, Subject,
-};
+use afterimage_identity::{Answer, Event, FoundBy, Notice, OriginalKey, Receipt, ReceiptState, Stamp, Subject};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
@@ -16,11 +14,11 @@ use crate::books::Books;
 use crate::drive::{drive, fence};
 use crate::fences::Raises;
 use crate::hold::Losses;
-use crate::order::{Target, Targets, Task};
+use crate::order::{Task, subject_of};
 use crate::queue::{Heard, Queue};
 use crate::reconcile::Mode;
 use crate::shelf::Shelf;
-use crate::{Config, Error, Filter, Order, OrderOf, Parts, StateLock, bounded, observe};
+use crate::{Config, Error, Filter, Order, Parts, StateLock, bounded, observe};
 
 /// How many events are looked at together, and written down with one fsync.
 const BATCH_MAX: usize = 256;
@@ -204,19 +202,7 @@ impl Purger {
     /// # Errors
     /// [`Error::Config`] when a prefix is empty: that would be [`OrderOf::All`].
     pub async fn purge(self: &Arc<Self>, order: Order) -> Result<Vec<u64>, Error> {
-        let source = self.config.source.clone();
-        let (subject, targets) = match order.selector {
-            OrderOf::Key(key) => {
-                let original = Original::new(source, key);
-                let targets = Targets::Originals(vec![Target { original: original.clone(), keep: None }]);
-                (Subject::Original(original), targets)
-            }
-            OrderOf::Prefix(prefix) if prefix.is_empty() => {
-                return Err(Error::Config("the prefix is empty; ask for everything instead".to_owned()));
-            }
-            OrderOf::Prefix(prefix) => (Subject::Folder { source, prefix: prefix.clone() }, Targets::Prefix(prefix)),
-            OrderOf::All => (Subject::Everything { source }, Targets::All),
-        };
+        let (subject, targets) = subject_of(&self.config.source, order.selector)?;
         let task =
             Task::new(subject, targets, crate::plan::Reason::AskedFor.as_str(), FoundBy::Operator, self.wall_ms());
         let ids = self.enter(vec![task]).await;

@@ -49,7 +49,9 @@ fn outward_prefixes(hosts: &Hosts, prefix: &str) -> Vec<String> {
 /// What the outer caches are told, in the given round: paths as hosts are asked for them. A cache of ours takes them to be meant
 /// on every host.
 pub(crate) fn invalidation(source: &SourceId, hosts: &Hosts, task: &Task, round: u8) -> Invalidation {
-    let reference = format!("{}-{}-{round}", source.as_str(), task.receipt.id);
+    // The moment is in it because ids begin anew when somebody moves the journal away.
+    let receipt = &task.receipt;
+    let reference = format!("{}-{}-{}-{round}", source.as_str(), receipt.id, receipt.heard_at_ms);
     let originals: Vec<Original> = match &task.targets {
         Targets::Originals(targets) => targets.iter().map(|target| target.original.clone()).collect(),
         Targets::Prefix(_) | Targets::All => Vec::new(),
@@ -90,7 +92,7 @@ mod tests {
         let mut task = Task::new(Subject::Original(original.clone()), targets, "gone", FoundBy::Event, 0);
         task.receipt.id = 7;
         let told = invalidation(&SourceId::default(), &Hosts::default(), &task, 2);
-        assert_eq!(told.reference, "main-7-2");
+        assert_eq!(told.reference, "main-7-0-2");
         assert_eq!(told.tag, Some(original.tag()));
         assert_eq!(told.paths, ["/p/a=20b.jpg"]);
         assert_eq!(told.prefixes, ["/p/a=20b.jpg/-/"]);

@@ -136,7 +136,8 @@ async fn an_overlapping_fill_is_waited_for_and_the_outer_caches_told_again() {
     assert_eq!(receipt.state, ReceiptState::Done);
     assert!(world.stored().await.is_empty());
     let told: Vec<String> = world.outers[0].told.lock().unwrap().iter().map(|told| told.reference.clone()).collect();
-    assert_eq!(told, [format!("main-{id}-1"), format!("main-{id}-2")]);
+    let heard = receipt.heard_at_ms;
+    assert_eq!(told, [format!("main-{id}-{heard}-1"), format!("main-{id}-{heard}-2")]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -128,6 +128,7 @@ impl Settings {
     /// # Errors
     /// As [`Settings::edge`].
     pub fn wiring(&self, source: &Source, locations: &Locations, read: ReadFile<'_>) -> Result<Wiring, Vec<Mistake>> {
+        self.outer_caches()?;
         let mounted = self.placed().into_iter().filter(|placed| !placed.prefix.is_empty());
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Wiring {
@@ -167,6 +168,7 @@ impl Settings {
                 free_bytes_min: self.derivatives.free_bytes_min.get(),
                 ..Default::default()
             },
+            outer: self.cdn.0.clone(),
             purge: afterimage_purge::Config {
                 source: self.source.name.clone(),
                 hosts: self.hosts()?,
@@ -177,6 +179,8 @@ impl Settings {
                     count: self.purge.mass_loss_count,
                 },
                 receipts_max: self.receipts.kept_max,
+                // What waits for an outer cache must not be given up because very much was deleted at once.
+                open_max: if self.cdn.0.is_empty() { 10_000 } else { 100_000 },
                 scan_every_ms: Some(milliseconds(self.purge.reconcile_interval)).filter(|every| *every > 0),
                 ..Default::default()
             },

@@ -76,6 +76,8 @@ pub enum Kind {
     AccessKeys,
     /// The id of a distribution.
     DistributionId,
+    /// A list of outer caches.
+    OuterCaches,
 }
 
 impl Kind {
@@ -105,13 +107,14 @@ impl Kind {
             Self::Behaviours => "list of tables; see below".into(),
             Self::Mounts => "list of tables: prefix, directory or url, hosts, window; or of texts".into(),
             Self::AccessKeys => "list of tables: id, secret or secret_file".into(),
+            Self::OuterCaches => "list of tables; see below".into(),
             Self::DistributionId => "id, 1 to 64 of A-Z, a-z, 0-9, - and _".into(),
         }
     }
 
     /// True where the value is hidden and a `…_file` form exists.
     pub fn is_secret(&self) -> bool {
-        matches!(self, Self::Secret | Self::SigningKeys | Self::AccessKeys)
+        matches!(self, Self::Secret | Self::SigningKeys | Self::AccessKeys | Self::OuterCaches)
     }
 }
 

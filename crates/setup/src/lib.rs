@@ -20,6 +20,7 @@ mod mistake;
 mod mount;
 mod mounted;
 mod number;
+mod outer;
 mod promise;
 mod proxies;
 mod read;
@@ -50,6 +51,7 @@ pub use locations::{
 pub use mistake::{Mistake, Place};
 pub use mount::{Mount, Mounts};
 pub use mounted::Mounted;
+pub use outer::OuterCaches;
 pub use promise::{Shape, promise};
 pub use read::{ReadSecret, Sources};
 pub use reference::{example_toml, reference_page};

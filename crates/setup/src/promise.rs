@@ -36,10 +36,11 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
     }
     line("from its disk", disk(settings));
     line("from a browser", beyond(settings.http.browser_age, "http.browser_age", "no purge reaches a browser"));
-    line(
-        "from a CDN in front",
-        beyond(settings.http.shared_age, "http.shared_age", "sooner where the CDN is purged too"),
-    );
+    let why = if settings.cdn.0.is_empty() { "none is told (cdn)" } else { "only where none of these is told" };
+    line("from a CDN in front", beyond(settings.http.shared_age, "http.shared_age", why));
+    for outer in &settings.cdn.0 {
+        line(&format!("from {}", outer.name), told(outer));
+    }
     line("if nobody can tell", unprovable(settings));
     text.push_str("What the cache keeps\n");
     let mut line = |place: &str, words: String| {
@@ -92,6 +93,21 @@ fn passing(settings: &Settings, origin: &str, text: &mut String) {
         let (pattern, min) = (route.behaviour.pattern.as_str(), display(route.behaviour.ttl.min));
         line(pattern, format!("IS KEPT for {min} even where the origin says no-store or private (ttl_min)"));
     }
+}
+
+/// What is said of a cache that is told.
+fn told(outer: &afterimage_cdn::Config) -> String {
+    use afterimage_cdn::{By, Kind};
+    let by = match &outer.kind {
+        Kind::CloudFront(of) | Kind::Edge(of) => match of.by {
+            None => ", by tag where it reads Cache-Tag, else by wildcard",
+            Some(By::Paths) => ", by canonical path: IT MUST LOOK PICTURES UP THAT WAY",
+            Some(_) => ", by wildcard",
+        },
+        Kind::Cloudflare(_) | Kind::Varnish(_) => ", by tag",
+        Kind::Webhook(_) => "; what becomes of it is the receiver's",
+    };
+    format!("is gone when {} says so; receipts are open until then{by}", outer.kind.word())
 }
 
 fn window(window: Duration, key: &str) -> String {
@@ -280,6 +296,18 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words} in\n{text}");
         }
+    }
+
+    #[test]
+    fn every_outer_cache_is_named_and_no_secret_is() {
+        let text = with(&[(
+            "cdn",
+            "name=cf kind=cloudfront distribution=E2 by=paths name=flare kind=cloudflare zone=z secret=hunter2",
+        )]);
+        for words in ["from cf ", "THAT WAY", "from flare ", "by tag", "may stay 1d longer"] {
+            assert!(text.contains(words), "{words} in\n{text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
     }
 
     #[test]

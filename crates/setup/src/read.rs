@@ -169,9 +169,13 @@ impl Reader<'_> {
     fn resolve(&mut self, key: &str, raw: Raw, place: &Place) -> Option<(&'static Definition, Raw)> {
         if let Some(definition) = definition(key) {
             let raw = match raw {
-                Raw::List(tables) if matches!(definition.kind, Kind::SigningKeys | Kind::AccessKeys) => Raw::List(
-                    tables.into_iter().map(|table| self.secret_field(definition.name, table, place)).collect(),
-                ),
+                Raw::List(tables)
+                    if matches!(definition.kind, Kind::SigningKeys | Kind::AccessKeys | Kind::OuterCaches) =>
+                {
+                    Raw::List(
+                        tables.into_iter().map(|table| self.secret_field(definition.name, table, place)).collect(),
+                    )
+                }
                 Raw::Text(text) if definition.kind == Kind::Path => Raw::Text(beside_file(&text, place)),
                 raw => raw,
             };

@@ -50,7 +50,9 @@ A setting is written in the configuration file, in the environment, or on the co
   the file (`name`, `scheme`, `secret` or `secret_file`), and lines of `NAME SCHEME SECRET` elsewhere; access keys are tables with `id` and
   `secret` or `secret_file`, and lines of `ID SECRET`. Behaviours are tables in the file, and
   `path=/a/* query=d ttl_max=1d path=/b/* serves=origin` elsewhere. Mounts are tables or texts in the file, and
-  `products/ https://origin.example/, team/ hosts=a.example;*.b.example window=5s /srv/team` elsewhere.
+  `products/ https://origin.example/, team/ hosts=a.example;*.b.example window=5s /srv/team` elsewhere. Outer caches are tables with
+  `secret` or `secret_file`, and `name=cf kind=cloudfront distribution=E2EXAMPLE name=v kind=varnish url=http://127.0.0.1:6081/`
+  elsewhere.
 - Sizes need a unit (`B KiB MiB GiB TiB`, or `kB MB GB TB` for powers of ten), durations too (`ms s m h d`).
 - A relative path in the file starts at the file's own folder.
 - Unknown names, values out of range and settings that contradict each other are reported all at once, each with its remedy; nothing
@@ -63,8 +65,9 @@ pub fn example_toml() -> String {
     let mut text = String::from(EXAMPLE_HEAD);
     for (group, about) in GROUPS {
         let _ = writeln!(text, "\n\n# {about}");
-        let is_list =
-            of_group(group).any(|definition| definition.name == *group && definition.kind == Kind::Behaviours);
+        let is_list = of_group(group).any(|definition| {
+            definition.name == *group && matches!(definition.kind, Kind::Behaviours | Kind::OuterCaches)
+        });
         // A list of tables has its name before each of them.
         let _ = if is_list { Ok(()) } else { writeln!(text, "[{group}]") };
         for definition in of_group(group) {
@@ -76,6 +79,7 @@ pub fn example_toml() -> String {
                 Kind::Presets => text.push_str("# thumb = \"w=200&h=200&fit=crop\"\n"),
                 Kind::SigningKeys => text.push_str(EXAMPLE_KEY),
                 Kind::Behaviours => text.push_str(EXAMPLE_BEHAVIOUR),
+                Kind::OuterCaches => text.push_str(EXAMPLE_OUTER_CACHE),
                 Kind::AccessKeys => text.push_str(EXAMPLE_ACCESS_KEY),
                 Kind::Mounts => text.push_str(EXAMPLE_MOUNTS),
                 kind => text.push_str(&line(definition, kind)),
@@ -108,6 +112,13 @@ const EXAMPLE_BEHAVIOUR: &str = "\
 # ttl_default = \"1m\"
 # query = [\"page\"]
 # errors = [\"404:10s\"]
+";
+
+const EXAMPLE_OUTER_CACHE: &str = "\
+# [[cdn]]
+# name = \"cloudfront\"
+# kind = \"cloudfront\"
+# distribution = \"E2EXAMPLE\"
 ";
 
 const EXAMPLE_ACCESS_KEY: &str = "\
@@ -211,6 +222,7 @@ mod tests {
         assert_eq!(settings.signing.keys.0.len(), 1);
         assert_eq!(settings.behaviours.0.len(), 1);
         assert_eq!(settings.mounts().len(), 1);
+        assert_eq!(settings.cdn.0.len(), 1);
         assert_eq!(settings.admin.access_keys.0.len(), 1);
         assert!(settings.http.fallback_picture.is_some());
     }

@@ -14,6 +14,7 @@ use crate::choice::{
 use crate::define::{Definition, Kind, Reload, WINDOW, bytes, count, milliseconds, seconds, settings};
 use crate::list::{Presets, Ratio};
 use crate::mount::Mounts;
+use crate::outer::OuterCaches;
 use crate::secret::{Secret, SigningKeys};
 use crate::size::Bytes;
 use afterimage_identity::SourceId;
@@ -364,5 +365,11 @@ settings! {
         /// origin. `errors` ("404:10s") keeps errors at least so long. `rewrite = "dims"` looks pictures up as the published edge functions
         /// do.
         behaviours: Behaviours = Kind::Behaviours, Live;
+        /// Caches in front of this one that are told to forget. `kind` is "cloudfront", "edge", "cloudflare", "varnish" or "webhook";
+        /// `name` is what receipts call it. CloudFront and edges have `distribution`, `endpoint`, `region`, `profile`, `access_key`
+        /// with `secret` or `secret_file`, `by` ("auto", "paths" or "wildcards"), and `over_purge` (how many folders up a wildcard may
+        /// be widened when more than 15 wait). Cloudflare has `zone`, `secret` (its token), `plan` and `hosts`; Varnish and webhooks
+        /// `url` and `secret`, Varnish also `fetch`, its longest fetch. `window` is how long items are collected. See docs/operating/cdn.md.
+        cdn: OuterCaches = Kind::OuterCaches, Restart;
     }
 }

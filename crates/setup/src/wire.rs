@@ -7,7 +7,7 @@ use std::sync::Arc;
 use afterimage_cache::{Cache, DiskConfig, DiskParts, MachineFiles};
 use afterimage_edge::{Edge, Kept, OnDisk, Pool, PoolConfig, Renderer, Upstream as Passing};
 use afterimage_events::Watch;
-use afterimage_identity::{Clock, Event, Fence, Notice, Original, OriginalKey, Subject};
+use afterimage_identity::{Clock, Event, Fence, Invalidate, Notice, Original, OriginalKey, Subject};
 use afterimage_origin::{Origin, Originals as HttpOriginals};
 use afterimage_purge::{Purger, StateLock};
 use afterimage_store::{Asker, Derivatives, Originals, Read, Write};
@@ -45,6 +45,8 @@ pub struct Wiring {
     pub derivatives: afterimage_store::DerivativesConfig,
     /// The write story.
     pub purge: afterimage_purge::Config,
+    /// The caches in front of this one.
+    pub outer: Vec<afterimage_cdn::Config>,
     /// The directory watch.
     pub watch: afterimage_events::Config,
 }
@@ -89,6 +91,9 @@ pub enum WireError {
     /// The folder of the cache on disk cannot be had.
     #[error(transparent)]
     Disk(#[from] afterimage_cache::OpenError),
+    /// An outer cache cannot be told as configured.
+    #[error("cdn: {0}")]
+    Outer(String),
     /// The render threads cannot be started.
     #[error("the threads cannot be started: {0}")]
     Threads(std::io::Error),
@@ -138,7 +143,7 @@ pub fn wire_with(
         derivatives: derivatives.clone(),
         originals: originals.clone(),
         ask: ask.clone(),
-        invalidators: Vec::new(),
+        invalidators: open_outer(wiring, &clock)?,
         clock: clock.clone(),
     };
     let purger = Purger::open_locked(purge, parts, lock)?;
@@ -153,6 +158,17 @@ pub fn wire_with(
         clock,
     };
     Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, absences, fences, servers })
+}
+
+/// Joins every outer cache. What is sent and not complete is kept in a folder of its own beside the journal.
+fn open_outer(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Vec<Arc<dyn Invalidate>>, WireError> {
+    let open = |config: &afterimage_cdn::Config| {
+        let outbox = wiring.state_directory.join("outbox").join(&config.name);
+        let layer = afterimage_cdn::Layer::open(config, Some(&outbox), clock.clone());
+        let layer = layer.map_err(|why| WireError::Outer(format!("{}: {why}", config.name)))?;
+        Ok(Arc::new(layer) as Arc<dyn Invalidate>)
+    };
+    wiring.outer.iter().map(open).collect()
 }
 
 /// The cache, over what lies on disk if it has a tier there.

@@ -1,11 +1,13 @@
 //! What tests of the built binary share: the sample pictures, a server started from outside, and an HTTP client so plain
 //! that it hides nothing.
 
+mod cloudfront;
 mod http;
 mod picture;
 mod server;
 mod upstream;
 
+pub use cloudfront::{Accepted, Double, DoubleRules, Reuse};
 pub use http::{Answer, get, request, try_request};
 pub use picture::{colour_of, one_colour, picture, pictures, size_of};
 pub use server::{Server, run};

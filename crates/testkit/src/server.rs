@@ -163,7 +163,11 @@ pub fn run<S: AsRef<OsStr>>(binary: &str, home: &Path, arguments: &[S]) -> Outpu
 #[allow(clippy::zombie_processes)] // `Server` waits when it stops or is dropped; every way out of here does before.
 fn launch(binary: &str, home: &Path, originals: &Path, arguments: &[&str]) -> (Child, String) {
     let folder = originals.display().to_string();
-    let mut all = vec!["serve", &folder, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let mut all = vec!["serve", &folder];
+    // Any free port, unless a test has to know it before.
+    for listener in ["--listen", "--admin"].into_iter().filter(|listener| !arguments.contains(listener)) {
+        all.extend([listener, "127.0.0.1:0"]);
+    }
     all.extend(arguments);
     let log = std::fs::OpenOptions::new().create(true).append(true).open(home.join("log")).expect("a log");
     let mut process =

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use afterimage_identity::{
-    Answer, Ask, BoxFuture, Clock, Event, Fence, FoundBy, Happened, Invalidate, InvalidateError, Invalidation,
-    ManualClock, Notice, Original, OriginalKey, Proof, Raised, Receipt, Revision, Selector, Sequence, SourceId,
-    Subject, Unprovable, Version,
+    Answer, Ask, BoxFuture, Clock, Event, Fence, Forecast, FoundBy, Happened, Invalidate, InvalidateError,
+    Invalidation, ManualClock, Notice, Original, OriginalKey, Proof, Raised, Receipt, Revision, Selector, Sequence,
+    SourceId, Subject, Unprovable, Version,
 };
 use afterimage_purge::{Config, Filter, MassLoss, Parts, Purger};
 use afterimage_store::{Asker, Error, Memory, Meta, Object, Page, Read, Stat, Write};
@@ -229,6 +229,20 @@ impl Invalidate for Outer {
             }
             self.told.lock().unwrap().push(what.clone());
             Ok(())
+        })
+    }
+
+    fn forecast<'a>(&'a self, what: &'a [Invalidation]) -> BoxFuture<'a, Result<Forecast, InvalidateError>> {
+        Box::pin(async move {
+            Ok(Forecast {
+                layer: self.name.to_owned(),
+                by: "by path".to_owned(),
+                items: what.iter().flat_map(|what| what.paths.clone()).collect(),
+                items_count: what.iter().map(|what| what.paths.len() as u64).sum(),
+                waves: 1,
+                free_a_month: 0,
+                microdollars_max: 0,
+            })
         })
     }
 }

@@ -13,6 +13,7 @@ const RANKS: &[(&str, u8)] = &[
     ("afterimage-cache", 2),
     ("afterimage-origin", 2),
     ("afterimage-events", 2),
+    ("afterimage-cdn", 2),
     ("afterimage-edge", 3),
     ("afterimage-purge", 3),
     ("afterimage-control", 4),
@@ -27,20 +28,21 @@ const RANKS: &[(&str, u8)] = &[
 const ONLY: &[(&[&str], &[&str], &str)] = &[
     (
         &["tokio"],
-        &["cache", "store", "origin", "edge", "purge", "control", "afterimage"],
+        &["cache", "store", "origin", "events", "cdn", "edge", "purge", "control", "afterimage"],
         "names and the language are pure, pictures are made by plain threads, a watch is one thread, settings never wait",
     ),
     (
         &["hyper", "hyper-util"],
-        &["origin", "afterimage"],
-        "listeners are the binary's, connections to upstream servers origin's",
+        &["origin", "cdn", "afterimage"],
+        "listeners are the binary's, connections to upstream servers origin's, calls to outer caches cdn's",
     ),
     (
         &["http", "http-body", "http-body-util"],
-        &["cache", "origin", "edge", "control", "setup", "afterimage"],
-        "HTTP begins at the edge, its rules of caching are cache's, and it is spoken to origins",
+        &["cache", "origin", "cdn", "edge", "control", "setup", "afterimage"],
+        "HTTP begins at the edge, its rules of caching are cache's, and it is spoken to origins and outer caches",
     ),
     (&["tokio-rustls", "rustls-native-certs"], &["origin", "afterimage"], "TLS is for connections"),
+    (&["hyper-rustls"], &["cdn"], "outer caches that have no client library are called over TLS"),
     (
         &["axum", "tower"],
         &["control", "afterimage"],
@@ -74,7 +76,15 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
         &["imaging", "testkit"],
         "one place decodes and encodes; tests look with an eye of their own",
     ),
-    (&["hmac"], &["variant", "control"], "one place signs URLs, one verifies the operator's requests"),
+    (&["aws-sdk-s3"], &["store"], "one place speaks to buckets"),
+    (&["aws-sdk-sqs"], &["events"], "one place reads queues"),
+    (&["aws-sdk-cloudfront"], &["cdn"], "one place invalidates at CloudFront"),
+    (&["aws-config"], &["store", "events", "cdn"], "credentials are for those who call"),
+    (
+        &["hmac"],
+        &["variant", "control", "cdn"],
+        "one place signs URLs, one verifies the operator's requests, one signs webhooks",
+    ),
     (&["md-5"], &["variant"], "one place signs URLs"),
     (&["quick-xml"], &["control"], "one interface speaks XML"),
     (

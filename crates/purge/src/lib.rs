@@ -13,6 +13,7 @@ mod config;
 mod digests;
 mod drive;
 mod fences;
+mod hear;
 mod hold;
 mod journal;
 mod lock;
@@ -27,6 +28,7 @@ mod scan;
 mod shelf;
 
 pub use config::{Config, Error, MassLoss, Parts};
+pub use hear::Taker;
 pub use lock::{Holder, StateLock};
 pub use order::{Filter, Order, OrderOf};
 pub use purger::{Health, Purger};

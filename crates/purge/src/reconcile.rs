@@ -172,7 +172,7 @@ impl Purger {
             hold(self, tasks).await;
             return report;
         }
-        report.receipts = self.enter(tasks).await;
+        (report.receipts, _) = self.enter(tasks).await;
         for id in &report.receipts {
             self.start(*id, None, false);
         }

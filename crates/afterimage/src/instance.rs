@@ -143,6 +143,7 @@ pub fn control(settings: &Settings, wired: &Wired, door: Door, base: String) -> 
         edge: wired.edge.clone(),
         purger: wired.purger.clone(),
         originals: wired.originals.clone(),
+        events: wired.events.as_ref().map(|events| events.webhook.clone()),
         invalidations: invalidations(settings, wired),
         door,
         base,

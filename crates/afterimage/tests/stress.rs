@@ -50,6 +50,7 @@ fn colour(round: u64) -> [u8; 3] {
 
 fn wiring(home: &Path) -> Wiring {
     Wiring {
+        events: None,
         upstream: None,
         source: afterimage_setup::Source::Directory(home.join("originals")),
         mounts: Vec::new(),

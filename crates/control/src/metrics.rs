@@ -2,6 +2,7 @@
 
 use afterimage_cache::Usage;
 use afterimage_edge::{Load, Snapshot};
+use afterimage_events::Counts as EventCounts;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -25,6 +26,7 @@ pub(crate) struct Sample {
     pub(crate) renders: Load,
     pub(crate) purges: Purges,
     pub(crate) invalidations: Counts,
+    pub(crate) events: EventCounts,
 }
 
 impl Sample {
@@ -59,6 +61,22 @@ impl Collector for Sample {
         )?;
         for (why, count) in &self.edge.misses {
             ConstCounter::new(*count).encode(misses.encode_family(&[("why", *why)])?)?;
+        }
+        let families = [
+            ("events_heard", "Records of bucket events, by dialect", "dialect", &self.events.heard),
+            (
+                "events_ignored",
+                "Records of bucket events that meant no work, by reason",
+                "reason",
+                &self.events.ignored,
+            ),
+            ("events_outcomes", "What became of bucket events and their messages", "outcome", &self.events.outcomes),
+        ];
+        for (name, help, label, values) in families {
+            let mut family = encoder.encode_descriptor(name, help, None, none.metric_type())?;
+            for (word, count) in values {
+                ConstCounter::new(*count).encode(family.encode_family(&[(label, *word)])?)?;
+            }
         }
         let counters = [
             ("body_bytes", "Bytes of bodies sent", self.edge.body_bytes),
@@ -114,11 +132,13 @@ mod tests {
             renders: Load::default(),
             purges: Purges { open: 1, held: 2 },
             invalidations: Counts { total: 3, in_progress: 1, oldest_s: 5 },
+            events: EventCounts { ignored: vec![("derivative", 4)], ..EventCounts::default() },
         };
         let text = sample.text();
         assert!(text.contains("afterimage_answers_total{reason=\"memory\"} 7"), "{text}");
         assert!(text.contains("afterimage_misses_total{why=\"fenced\"} 3"), "{text}");
         assert!(text.contains("afterimage_body_bytes_total 9"), "{text}");
+        assert!(text.contains("afterimage_events_ignored_total{reason=\"derivative\"} 4"), "{text}");
         assert!(text.contains("afterimage_purges_held 2"), "{text}");
         assert!(text.contains("afterimage_invalidations_total 3"), "{text}");
         assert!(text.contains("afterimage_invalidation_oldest_seconds 5"), "{text}");

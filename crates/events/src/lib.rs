@@ -17,6 +17,10 @@ mod keys;
 mod places;
 mod poll;
 mod snapshot;
+#[cfg(feature = "sns")]
+mod sns;
+#[cfg(feature = "sqs")]
+mod sqs;
 mod stop;
 #[cfg(target_os = "linux")]
 mod tree;
@@ -27,5 +31,9 @@ pub use counters::{Counted, Counters, Counts};
 pub use ignored::Ignored;
 pub use intake::{Failed, Intake};
 pub use places::{Originals, Place, Places};
+#[cfg(feature = "sns")]
+pub use sns::{Fetch, Topics};
+#[cfg(feature = "sqs")]
+pub use sqs::{Consumer, QueueConfig};
 pub use watch::{Config, Error, Mode, Prefer, Sink, Watch};
 pub use webhook::{Delivery, Distrust, Signatures, Webhook};

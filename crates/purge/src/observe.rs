@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use afterimage_identity::{Answer, Event, FoundBy, Happened, NotTaken, Original, OriginalKey, ReceiptState, Removed, Subject};
+use afterimage_identity::{
+    Answer, Event, FoundBy, Happened, NotTaken, Original, OriginalKey, ReceiptState, Removed, Subject,
+};
 
 use crate::bounded;
 use crate::drive::{fence, note_fenced};
@@ -155,12 +157,7 @@ async fn observe_original(
     Some(Made { task, raises })
 }
 
-async fn observe_folder(
-    purger: &Arc<Purger>,
-    heard: &Heard,
-    prefix: &str,
-    unsure: &mut Option<String>,
-) -> Vec<Made> {
+async fn observe_folder(purger: &Arc<Purger>, heard: &Heard, prefix: &str, unsure: &mut Option<String>) -> Vec<Made> {
     let Event { happened, found_by, .. } = heard.event;
     let source = &purger.config.source;
     // What is cached below it and not stored is not found by a listing.

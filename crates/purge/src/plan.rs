@@ -99,12 +99,7 @@ mod tests {
     }
 
     fn happenings() -> impl Strategy<Value = Happened> {
-        prop_oneof![
-            Just(Happened::Created),
-            Just(Happened::Written),
-            Just(Happened::Changed),
-            Just(Happened::Removed)
-        ]
+        prop_oneof![Just(Happened::Created), Just(Happened::Written), Just(Happened::Changed), Just(Happened::Removed)]
     }
 
     fn finders() -> impl Strategy<Value = FoundBy> {

@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use afterimage_identity::{
-    Answer, FoundBy, Original, OriginalKey, Receipt, ReceiptState, Stamp, Subject,
-};
+use afterimage_identity::{Answer, FoundBy, Original, OriginalKey, Receipt, ReceiptState, Stamp, Subject};
 use serde::Serialize;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;

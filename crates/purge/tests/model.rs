@@ -40,12 +40,8 @@ enum Act {
 
 fn acts() -> impl Strategy<Value = Act> {
     let key = 0..KEYS.len();
-    let happened = prop_oneof![
-        Just(Happened::Created),
-        Just(Happened::Written),
-        Just(Happened::Changed),
-        Just(Happened::Removed)
-    ];
+    let happened =
+        prop_oneof![Just(Happened::Created), Just(Happened::Written), Just(Happened::Changed), Just(Happened::Removed)];
     let found_by = prop_oneof![Just(FoundBy::Event), Just(FoundBy::Event), Just(FoundBy::Read)];
     prop_oneof![
         4 => (key.clone(), 0..3u8).prop_map(|(key, content)| Act::Upload(key, content)),

@@ -169,6 +169,7 @@ impl Settings {
                 },
                 receipts_max: self.receipts.kept_max,
                 scan_every_ms: Some(milliseconds(self.purge.reconcile_interval)).filter(|every| *every > 0),
+                scan_requests_max: Some(self.purge.reconcile_requests_max).filter(|max| *max > 0),
                 ..Default::default()
             },
             watch: afterimage_events::Config {
@@ -179,6 +180,7 @@ impl Settings {
                 },
                 ..Default::default()
             },
+            events: self.events_wiring(source),
         })
     }
 }

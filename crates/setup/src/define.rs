@@ -52,6 +52,8 @@ pub enum Kind {
     Ratios,
     /// A list of texts.
     Texts,
+    /// Any text.
+    Text,
     /// A short name.
     Name,
     /// A path of a file or folder.
@@ -90,6 +92,7 @@ impl Kind {
             Self::Choice(words) => words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", "),
             Self::Ratios => "list of ratios, \"16:9\"".into(),
             Self::Texts => "list of texts".into(),
+            Self::Text => "text".into(),
             Self::Name => "name, 1 to 32 of a-z, 0-9 and -".into(),
             Self::Path => "path".into(),
             Self::Url => "URL".into(),

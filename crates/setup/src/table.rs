@@ -282,6 +282,27 @@ settings! {
         poll_interval: Duration = "1s", milliseconds(10, 3_600_000), Restart;
     }
 
+    /// What buckets say of their objects, to `POST /events` on the operator's listener or to a queue. See docs/operating/events.md.
+    events: EventsSettings {
+        /// The buckets whose objects are originals, as BUCKET or BUCKET/PREFIX/, and where they are mounted the mount's prefix
+        /// behind a space: "pictures/originals/", "team-pictures team/".
+        buckets: Vec<String> = "", Kind::Texts, Restart;
+        /// Where derivatives lie in those buckets, in the same form. What happens there is our own doing and makes no work.
+        derivatives: Vec<String> = "", Kind::Texts, Restart;
+        /// The bearer token that opens `POST /events` and nothing else. admin.token opens it too.
+        token: Option<Secret> = "", Kind::Secret, Restart;
+        /// The topics of SNS that may deliver to `POST /events`, by ARN. Their signatures are checked.
+        sns_topics: Vec<String> = "", Kind::Texts, Restart;
+        /// The URL of a queue of SQS. `serve --events URL` sets it.
+        sqs_url: Option<String> = "", Kind::Text, Restart;
+        /// Where the queue's service is, where neither its URL nor its region says so.
+        sqs_endpoint: Option<String> = "", Kind::Text, Restart;
+        /// The queue's region, where its URL does not name it.
+        sqs_region: Option<String> = "", Kind::Text, Restart;
+        /// The profile whose credentials are used. Unset is the usual chain: environment, files, the machine's role.
+        sqs_profile: Option<String> = "", Kind::Text, Restart;
+    }
+
     /// How what was made of a lost original is removed.
     purge: PurgeSettings {
         /// The longest a picture may take from the first question to the source until it is stored. Later it is abandoned.
@@ -292,6 +313,9 @@ settings! {
         mass_loss_count: u64 = "100", count(0, 1_000_000_000), Restart;
         /// How often derivatives are compared with originals. 0 is never.
         reconcile_interval: Duration = "1d", seconds(0, 365 * DAY_S), Restart;
+        /// Requests (one per original, one per thousand derivatives) that one comparison may cost, from 1000; the next one goes on
+        /// where it stopped. 0 does not bound them.
+        reconcile_requests_max: u64 = "0", count(0, 1_000_000_000), Restart;
     }
 
     /// The record of purges.

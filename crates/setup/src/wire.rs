@@ -12,7 +12,7 @@ use afterimage_origin::{Origin, Originals as HttpOriginals};
 use afterimage_purge::{Purger, StateLock};
 use afterimage_store::{Asker, Derivatives, Originals, Read, Write};
 
-use crate::{Mount, Mounted, Source, Upstream};
+use crate::{Events, EventsWiring, Mount, Mounted, Source, Upstream};
 
 /// Every part's own settings, and the places they work in.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct Wiring {
     pub purge: afterimage_purge::Config,
     /// The directory watch.
     pub watch: afterimage_events::Config,
+    /// The events of buckets, where any is named.
+    pub events: Option<EventsWiring>,
 }
 
 /// The parts, joined.
@@ -57,6 +59,8 @@ pub struct Wired {
     pub originals: Arc<dyn Read>,
     /// Every cache of this edge, from the inside out.
     pub fences: Vec<Arc<dyn Fence>>,
+    /// The doors for events of buckets.
+    pub events: Option<Events>,
 }
 
 /// The parts cannot be joined.
@@ -122,6 +126,7 @@ pub fn wire_with(
         clock: clock.clone(),
     };
     let purger = Purger::open_locked(purge, parts, lock)?;
+    let events = wiring.events.as_ref().map(|events| events.open(&purger, &clock));
     let parts = afterimage_edge::Parts {
         originals: originals.clone(),
         derivatives,
@@ -132,7 +137,7 @@ pub fn wire_with(
         notice: purger.clone(),
         clock,
     };
-    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, fences })
+    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, fences, events })
 }
 
 /// Opens every source, and joins them into one.

@@ -136,6 +136,7 @@ impl World {
             edge: edge.clone(),
             purger,
             originals: originals.clone(),
+            events: None,
             invalidations: Invalidations::new(config, edge.clone(), fences, clock.clone()),
             door: Door::Public,
             base: "http://127.0.0.1:8080".into(),

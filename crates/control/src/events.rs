@@ -29,8 +29,7 @@ pub(crate) async fn deliver(
     let Some(webhook) = &control.events else {
         return problem(StatusCode::NOT_FOUND, "no bucket is heard here; name it in events.buckets".to_owned());
     };
-    // One byte more is let in, so that what is too long is told from what broke off.
-    let Ok(body) = to_bytes(body, BODY_BYTES_MAX + 1).await else {
+    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
         return problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a delivery has at most {BODY_BYTES_MAX} bytes"));
     };
     match webhook.deliver(&body, shown_in).await {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use afterimage_identity::BoxFuture;
@@ -19,6 +20,8 @@ use crate::webhook::{Distrust, Signatures};
 
 /// How many certificates are remembered; SNS changes them about once a year.
 const CERTIFICATES_MAX: usize = 64;
+/// How many are fetched at once: strangers may name as many as they like.
+const FETCHES_MAX: usize = 4;
 
 /// Fetches from an HTTPS server, following nobody elsewhere.
 pub trait Fetch: Send + Sync {
@@ -32,6 +35,26 @@ pub struct Topics {
     fetch: Arc<dyn Fetch>,
     /// The public keys by the URL of their certificate.
     keys: Mutex<HashMap<String, Arc<[u8]>>>,
+    fetches: AtomicUsize,
+}
+
+/// One fetch under way, until it is dropped.
+struct Fetching<'a>(&'a AtomicUsize);
+
+impl<'a> Fetching<'a> {
+    fn begin(count: &'a AtomicUsize) -> Result<Self, Distrust> {
+        let fetching = Self(count);
+        if count.fetch_add(1, Ordering::Relaxed) < FETCHES_MAX {
+            return Ok(fetching);
+        }
+        Err(Distrust { why: "too many certificates are being fetched".to_owned(), again: true })
+    }
+}
+
+impl Drop for Fetching<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl fmt::Debug for Topics {
@@ -47,7 +70,7 @@ fn no(why: impl Into<String>) -> Distrust {
 impl Topics {
     /// Topics by their ARNs. Certificates are fetched with `fetch`.
     pub fn new(arns: Vec<String>, fetch: Arc<dyn Fetch>) -> Self {
-        Self { arns, fetch, keys: Mutex::default() }
+        Self { arns, fetch, keys: Mutex::default(), fetches: AtomicUsize::new(0) }
     }
 
     async fn check_all(&self, envelope: &Envelope) -> Result<(), Distrust> {
@@ -78,7 +101,9 @@ impl Topics {
         if let Some(key) = keys().get(url) {
             return Ok(key.clone());
         }
+        let fetching = Fetching::begin(&self.fetches)?;
         let fetched = self.fetch.get(host, target).await;
+        drop(fetching);
         let pem = fetched.map_err(|why| Distrust { why: format!("the certificate: {why}"), again: true })?;
         let certificate = CertificateDer::from_pem_slice(&pem).map_err(|_| no("the certificate is no PEM"))?;
         let parsed = webpki::EndEntityCert::try_from(&certificate).map_err(|_| no("the certificate is no X.509"))?;

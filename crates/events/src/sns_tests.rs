@@ -1,7 +1,5 @@
 //! Envelopes signed as SNS signs them, with a key and a certificate of our own.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use afterimage_identity::{Event, NotTaken, SourceId, Take};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
@@ -119,6 +117,32 @@ async fn whatever_is_changed_is_not_believed() {
         let distrust = topics.check(&envelope).await.unwrap_err();
         assert!(!distrust.again, "{what}: {distrust:?}");
     }
+}
+
+/// A server that never answers.
+struct Silent;
+
+impl Fetch for Silent {
+    fn get<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Vec<u8>, String>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn so_many_certificates_are_fetched_at_once_and_not_one_more() {
+    let topics = Topics::new(vec![TOPIC.to_owned()], Arc::new(Silent));
+    let envelope = signed(envelope(EnvelopeKind::Notification));
+    let mut waiting: Vec<_> = (0..FETCHES_MAX).map(|_| topics.check(&envelope)).collect();
+    for check in &mut waiting {
+        assert!(
+            std::future::poll_fn(|context| std::task::Poll::Ready(check.as_mut().poll(context))).await.is_pending()
+        );
+    }
+    assert!(topics.check(&envelope).await.unwrap_err().again);
+    // Whoever gives up makes room.
+    waiting.pop();
+    let mut next = topics.check(&envelope);
+    assert!(std::future::poll_fn(|context| std::task::Poll::Ready(next.as_mut().poll(context))).await.is_pending());
 }
 
 #[test]

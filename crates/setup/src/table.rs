@@ -294,13 +294,13 @@ settings! {
         /// The topics of SNS that may deliver to `POST /events`, by ARN. Their signatures are checked.
         sns_topics: Vec<String> = "", Kind::Texts, Restart;
         /// The URL of a queue of SQS. `serve --events URL` sets it.
-        sqs_url: Option<String> = "", Kind::Text, Restart;
+        sqs_url: Option<String> = "", Kind::Text("https://sqs.eu-central-1.amazonaws.com/111122223333/pictures"), Restart;
         /// Where the queue's service is, where neither its URL nor its region says so.
-        sqs_endpoint: Option<String> = "", Kind::Text, Restart;
+        sqs_endpoint: Option<String> = "", Kind::Text("https://vpce-0123.sqs.eu-central-1.vpce.amazonaws.com"), Restart;
         /// The queue's region, where its URL does not name it.
-        sqs_region: Option<String> = "", Kind::Text, Restart;
+        sqs_region: Option<String> = "", Kind::Text("eu-central-1"), Restart;
         /// The profile whose credentials are used. Unset is the usual chain: environment, files, the machine's role.
-        sqs_profile: Option<String> = "", Kind::Text, Restart;
+        sqs_profile: Option<String> = "", Kind::Text("pictures"), Restart;
     }
 
     /// How what was made of a lost original is removed.

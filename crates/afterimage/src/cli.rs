@@ -157,6 +157,9 @@ pub struct Serve {
     /// Where derivatives are stored
     #[arg(long, value_name = "DIR")]
     pub derivatives: Option<PathBuf>,
+    /// The URL of the SQS queue that tells of changes in the originals' bucket
+    #[arg(long, value_name = "URL")]
+    pub events: Option<String>,
     /// Lift the ladder for experiments: any size within limits; on loopback only
     #[arg(long)]
     pub open: bool,

@@ -148,6 +148,7 @@ pub fn control(settings: &Settings, wired: &Wired, door: Door, base: String, met
             let absences = wired.absences.clone();
             move || absences.known()
         }),
+        events: wired.events.as_ref().map(|events| events.webhook.clone()),
         invalidations: invalidations(settings, wired),
         door,
         base,

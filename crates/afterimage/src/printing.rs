@@ -123,10 +123,21 @@ pub fn report(report: &Report) -> String {
     if report.unknown > 0 {
         let _ = writeln!(text, "{} files among the derivatives are none of ours; they are left alone", report.unknown);
     }
+    let _ = writeln!(text, "{}", cost(report.asked, report.listed));
+    if report.paused {
+        text.push_str("it stopped at its budget (purge.reconcile_requests_max); the next one goes on there\n");
+    }
     if report.held {
         text.push_str("HELD: so much seems gone that nothing is removed; run again with --confirm if it really is\n");
     }
     text
+}
+
+/// What a reconciliation cost in requests, and in dollars where it is S3 that was asked: $0.0004 for a thousand HEADs, $0.005
+/// for a thousand LISTs (us-east-1, standard storage).
+fn cost(asked: u64, listed: u64) -> String {
+    let dollars = (asked as f64 * 0.0004 + listed as f64 * 0.005) / 1_000.0;
+    format!("it cost {asked} questions to the source and {listed} listings; in S3, HEADs and LISTs for ${dollars:.4}")
 }
 
 /// What a URL means.
@@ -174,6 +185,12 @@ pub fn explanation(explanation: &Explanation) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_million_originals_cost_cents_to_compare() {
+        let words = cost(1_000_000, 10_000);
+        assert!(words.contains("1000000 questions") && words.ends_with("$0.4500"), "{words}");
+    }
 
     #[test]
     fn moments_are_utc() {

@@ -88,6 +88,7 @@ fn flags(options: &Serve) -> Vec<(String, String)> {
         ("server.listen", options.listen.map(|address| address.to_string())),
         ("admin.listen", options.admin.map(|address| address.to_string())),
         ("derivatives.directory", options.derivatives.as_ref().map(|path| path.display().to_string())),
+        ("events.sqs_url", options.events.clone()),
         ("policy.open", options.open.then(|| "true".to_owned())),
         ("http.show_cache_key", options.open.then(|| "true".to_owned())),
     ];
@@ -149,10 +150,24 @@ async fn run(
     let admin_url = format!("{}://{admin_at}", entrances.operator.scheme());
     let control = control(&settings, &wired, door, pictures_url.clone(), entrances.meters(&settings, &wired));
     let token = settings.admin.token.as_ref().map(|token| token.expose());
-    let guarded = router(control.clone(), Guard::listener(token, settings.admin.hosts.clone()));
+    let guard = Guard::listener(token, settings.admin.hosts.clone());
+    let guard = guard.with_events_token(settings.events.token.as_ref().map(|token| token.expose()));
+    let guarded = router(control.clone(), guard);
     let mut ended = stopped.clone();
+    #[cfg(feature = "sqs")]
+    let reading = wired.events.as_ref().and_then(|events| events.queue.clone()).map(|queue| {
+        let mut ended = stopped.clone();
+        tokio::spawn(queue.run(async move {
+            let _ = ended.wait_for(|stop| *stop).await;
+        }))
+    });
     let purging = tokio::spawn(wired.purger.clone().run(async move {
         let _ = ended.wait_for(|stop| *stop).await;
+        // What is being read from the queue is taken first.
+        #[cfg(feature = "sqs")]
+        if let Some(reading) = reading {
+            let _ = reading.await;
+        }
     }));
     let absences = tokio::spawn(wired.absences.clone().watch());
     let (access, lines) = AccessLog::start(settings.log.access, settings.log.client_address)
@@ -273,7 +288,7 @@ async fn greet(settings: &Settings, wired: &Wired, watches: &[Watch], source: &S
             Mode::Polling { why } => format!("changes are noticed by looking again and again: {why}"),
         })
         .collect();
-    if settings.asks_over_http() {
+    if settings.asks_over_http() && !settings.hears_buckets() {
         watched.push(
             "an HTTP server tells nothing: changes there are noticed when it is asked (source.window)".to_owned(),
         );

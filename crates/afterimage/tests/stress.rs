@@ -51,6 +51,7 @@ fn colour(round: u64) -> [u8; 3] {
 fn wiring(home: &Path) -> Wiring {
     Wiring {
         outer: Vec::new(),
+        events: None,
         upstream: None,
         source: afterimage_setup::Source::Directory(home.join("originals")),
         mounts: Vec::new(),

@@ -17,6 +17,8 @@ use crate::purge_method::is_purge;
 pub struct Guard {
     /// SHA-256 of the bearer token; `None` on loopback and on the socket, where the file system guards.
     token_sha256: Option<[u8; 32]>,
+    /// SHA-256 of a token that opens the route for events alone.
+    events_token_sha256: Option<[u8; 32]>,
     /// Host names answered to beside loopback's own; `None`: no check (the socket).
     hosts: Option<Vec<String>>,
 }
@@ -24,7 +26,13 @@ pub struct Guard {
 impl Guard {
     /// For a listener: `hosts` are answered to beside `localhost` and loopback addresses, and a token, if given, is wanted.
     pub fn listener(token: Option<&str>, hosts: Vec<String>) -> Self {
-        Self { token_sha256: token.map(|token| Sha256::digest(token.as_bytes()).into()), hosts: Some(hosts) }
+        Self { token_sha256: token.map(digest), events_token_sha256: None, hosts: Some(hosts) }
+    }
+
+    /// With a token that opens the route for events and nothing else.
+    #[must_use]
+    pub fn with_events_token(self, token: Option<&str>) -> Self {
+        Self { events_token_sha256: token.map(digest), ..self }
     }
 
     /// For the socket that the command line speaks through: its file permissions guard it.
@@ -41,14 +49,30 @@ impl Guard {
         loopback || hosts.iter().any(|known| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host))
     }
 
-    /// Digests are compared, so that neither length nor content of the token shows in the time it takes.
     fn knows_token(&self, authorization: Option<&str>) -> bool {
-        let Some(expected) = &self.token_sha256 else { return true };
-        let Some(token) = authorization.and_then(|value| value.strip_prefix("Bearer ")) else { return false };
-        let given: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        bool::from(given.ct_eq(expected))
+        self.token_sha256.as_ref().is_none_or(|expected| shows(authorization, expected))
+    }
+
+    /// Whether whoever delivers events showed one of the tokens that open their route, or none is wanted.
+    fn lets_events_in(&self, authorization: Option<&str>) -> bool {
+        let mut wanted = self.token_sha256.iter().chain(&self.events_token_sha256).peekable();
+        wanted.peek().is_none() || wanted.any(|expected| shows(authorization, expected))
     }
 }
+
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// Digests are compared, so that neither length nor content of the token shows in the time it takes.
+fn shows(authorization: Option<&str>, expected: &[u8; 32]) -> bool {
+    let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
+    token.is_some_and(|token| bool::from(digest(token).ct_eq(expected)))
+}
+
+/// Whether a delivery of events showed a token; its route decides, because topics of SNS cannot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShownIn(pub(crate) bool);
 
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
@@ -63,11 +87,14 @@ fn without_port(host: &str) -> &str {
 }
 
 /// The layer in front of every route.
-pub(crate) async fn guard(State(guard): State<Guard>, request: Request<Body>, next: Next) -> Response {
-    match guard.refuses(&request) {
-        Some(refusal) => refusal,
-        None => next.run(request).await,
+pub(crate) async fn guard(State(guard): State<Guard>, mut request: Request<Body>, next: Next) -> Response {
+    if let Some(refusal) = guard.refuses(&request) {
+        return refusal;
     }
+    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let shown_in = ShownIn(guard.lets_events_in(authorization));
+    request.extensions_mut().insert(shown_in);
+    next.run(request).await
 }
 
 impl Guard {
@@ -80,7 +107,9 @@ impl Guard {
         }
         // Health is asked by machines that have no token, and says nothing else. CloudFront's clients sign instead.
         let path = request.uri().path();
-        let open = matches!(path, "/healthz" | "/readyz") || path.starts_with(crate::cloudfront::ROOT);
+        // Deliveries of events are let in or refused by their route.
+        let open =
+            matches!(path, "/healthz" | "/readyz" | crate::events::PATH) || path.starts_with(crate::cloudfront::ROOT);
         // PURGE is about any path, and about tags whatever the path is.
         let open = open && !is_purge(request.method());
         if open || self.knows_token(header(AUTHORIZATION)) {
@@ -120,5 +149,24 @@ mod tests {
             assert!(!guard.knows_token(bad), "{bad:?}");
         }
         assert!(Guard::listener(None, Vec::new()).knows_token(None));
+    }
+
+    #[test]
+    fn events_have_a_token_of_their_own() {
+        let guard = |admin, events| Guard::listener(admin, Vec::new()).with_events_token(events);
+        let (admin, events) = (Some("Bearer admin"), Some("Bearer events"));
+        for (guard, authorization, lets_in) in [
+            (guard(None, None), None, true),
+            (guard(None, Some("events")), None, false),
+            (guard(None, Some("events")), events, true),
+            (guard(Some("admin"), None), None, false),
+            (guard(Some("admin"), None), admin, true),
+            (guard(Some("admin"), Some("events")), admin, true),
+            (guard(Some("admin"), Some("events")), events, true),
+            (guard(Some("admin"), Some("events")), Some("Bearer x"), false),
+        ] {
+            assert_eq!(guard.lets_events_in(authorization), lets_in, "{guard:?} {authorization:?}");
+        }
+        assert!(!guard(Some("admin"), Some("events")).knows_token(events), "it opens nothing else");
     }
 }

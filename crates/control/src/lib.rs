@@ -5,6 +5,7 @@
 
 mod cloudfront;
 mod door;
+mod events;
 mod invalidate;
 mod item;
 mod meters;

@@ -2,6 +2,7 @@
 
 use afterimage_cache::{DiskUsage, DropWhy, Usage};
 use afterimage_edge::{Load, Snapshot};
+use afterimage_events::Counts as EventCounts;
 use afterimage_identity::Absence;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
@@ -34,6 +35,7 @@ pub(crate) struct Sample {
     pub(crate) absences: Vec<(String, Absence)>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) origins: Vec<Origin>,
+    pub(crate) events: EventCounts,
 }
 
 impl Sample {
@@ -112,6 +114,22 @@ impl Collector for Sample {
         for (prefix, absence) in &self.absences {
             proven(absence).encode(sources.encode_family(&[("prefix", prefix.as_str())])?)?;
         }
+        let families = [
+            ("events_heard", "Records of bucket events, by dialect", "dialect", &self.events.heard),
+            (
+                "events_ignored",
+                "Records of bucket events that meant no work, by reason",
+                "reason",
+                &self.events.ignored,
+            ),
+            ("events_outcomes", "What became of bucket events and their messages", "outcome", &self.events.outcomes),
+        ];
+        for (name, help, label, values) in families {
+            let mut family = encoder.encode_descriptor(name, help, None, none.metric_type())?;
+            for (word, count) in values {
+                ConstCounter::new(*count).encode(family.encode_family(&[(label, *word)])?)?;
+            }
+        }
         let counters = [
             ("body_bytes", "Bytes of bodies sent", self.edge.body_bytes),
             ("fills", "Fills begun", self.edge.fills),
@@ -184,6 +202,7 @@ mod tests {
                 ..Listener::default()
             }],
             origins: vec![Origin { url: "http://a/\"".into(), purpose: "pass", failures: 9, ..Origin::default() }],
+            events: EventCounts { ignored: vec![("derivative", 4)], ..EventCounts::default() },
         };
         let text = sample.text();
         assert!(text.contains("afterimage_answers_total{reason=\"memory\"} 7"), "{text}");
@@ -193,6 +212,7 @@ mod tests {
         assert!(text.contains("afterimage_source_proves_absence{prefix=\"\"} 0"), "{text}");
         assert!(text.contains("afterimage_cache_disk_hits_total 4"), "{text}");
         assert!(text.contains("afterimage_cache_disk_dropped_total{why=\"damaged\"} 8"), "{text}");
+        assert!(text.contains("afterimage_events_ignored_total{reason=\"derivative\"} 4"), "{text}");
         assert!(text.contains("afterimage_purges_held 2"), "{text}");
         assert!(text.contains("afterimage_purge_oldest_seconds 4"), "{text}");
         assert!(text.contains("afterimage_connections_open{listener=\"pictures\"} 6"), "{text}");

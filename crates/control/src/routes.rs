@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use afterimage_edge::{Door, Edge, Explanation};
+use afterimage_events::Webhook;
 use afterimage_identity::{Absence, Forecast, OriginalKey, Receipt};
 use afterimage_purge::{Filter, Mode, Order, OrderOf, Purger, Report};
 use afterimage_store::{Error, Page, Read, Refusal};
@@ -19,7 +20,7 @@ use crate::door::{Guard, guard};
 use crate::invalidate::Invalidations;
 use crate::meters::Meters;
 use crate::metrics::{Purges, Sample};
-use crate::{page, purge_method};
+use crate::{events, page, purge_method};
 
 /// How many pictures the index page shows.
 const PICTURES_MAX: usize = 500;
@@ -36,6 +37,8 @@ pub struct Control {
     pub originals: Arc<dyn Read>,
     /// The sources on other machines, by the prefixes of their keys, and whether they can prove absence.
     pub absences: Box<dyn Fn() -> Vec<(String, Absence)> + Send + Sync>,
+    /// Where events of buckets are delivered, if any bucket is named.
+    pub events: Option<Arc<Webhook>>,
     /// What makes this edge's caches forget.
     pub invalidations: Arc<Invalidations>,
     /// Whom the listener of pictures speaks to; URLs are explained as it would understand them.
@@ -68,13 +71,14 @@ pub fn router(control: Arc<Control>, door: Guard) -> Router {
         .route("/api/purge", post(purge))
         .route("/api/purge/plan", post(purge_plan))
         .route("/api/reconcile", post(reconcile))
+        .route(events::PATH, post(events::deliver).head(events::probe))
         .route("/2020-05-31/{*rest}", any(cloudfront::handle).with_state(api))
         .layer(middleware::from_fn_with_state(control.invalidations.clone(), purge_method::purge))
         .layer(middleware::from_fn_with_state(door, guard))
         .with_state(control)
 }
 
-type Shared = State<Arc<Control>>;
+pub(crate) type Shared = State<Arc<Control>>;
 
 async fn index(State(control): Shared) -> Response {
     page::html(&control.base)
@@ -115,6 +119,7 @@ async fn metrics(State(control): Shared) -> Response {
         absences: (control.absences)(),
         listeners: (control.meters.listeners)(),
         origins: (control.meters.origins)(),
+        events: control.events.as_ref().map(|events| events.intake().counters().counts()).unwrap_or_default(),
     };
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], sample.text()).into_response()
 }
@@ -279,9 +284,9 @@ async fn reconcile(State(control): Shared, Json(request): Json<ReconcileRequest>
 }
 
 /// A refusal in words.
-struct Problem {
-    status: StatusCode,
-    detail: String,
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) detail: String,
 }
 
 impl Problem {

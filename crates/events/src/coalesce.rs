@@ -79,7 +79,7 @@ fn joined(earlier: Happened, later: Happened) -> Happened {
         (_, Happened::Removed) => Happened::Removed,
         (Happened::Created, _) => Happened::Created,
         // Gone and back within a window: the old content is not there any more.
-        (Happened::Removed | Happened::Changed, _) => Happened::Changed,
+        (Happened::Removed | Happened::Changed | Happened::Written, _) => Happened::Changed,
     }
 }
 

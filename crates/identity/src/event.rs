@@ -41,8 +41,10 @@ impl fmt::Display for Subject {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Happened {
-    /// It came into being.
+    /// It came into being: nothing was under its key before.
     Created,
+    /// Something was written under its key, and the messenger does not know what was there before (a bucket's "created").
+    Written,
     /// Its content may be another.
     Changed,
     /// It went.

@@ -24,8 +24,8 @@ pub use event::{Event, FoundBy, Happened, Subject};
 pub use key::{KEY_BYTES_MAX, KeyError, Original, OriginalKey, SourceId};
 pub use receipt::{Layer, LayerState, Receipt, ReceiptState, Removed};
 pub use seam::{
-    Answer, Ask, BoxFuture, Fence, Forecast, Invalidate, InvalidateError, Invalidation, Notice, Proof, Raised,
-    Unprovable,
+    Answer, Ask, BoxFuture, Fence, Forecast, Invalidate, InvalidateError, Invalidation, NotTaken, Notice, Proof,
+    Raised, Take, Unprovable,
 };
 pub use selector::{Selector, Sequence};
 pub use stamp::{Clock, ManualClock, Stamp};

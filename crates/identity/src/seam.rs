@@ -157,3 +157,25 @@ pub trait Notice: Send + Sync {
     /// Never blocks. What cannot be taken now is found again by the next read or scan.
     fn notice(&self, event: Event);
 }
+
+/// Events were not taken; the messenger has to bring them again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotTaken {
+    /// Why, in words.
+    pub why: String,
+}
+
+impl fmt::Display for NotTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for NotTaken {}
+
+/// Takes events for good: a messenger that keeps them until then (a queue, a webhook that is tried again) may forget them.
+pub trait Take: Send + Sync {
+    /// For each event, in their order: `Ok` when it is known what follows, and that (if anything) is fenced and survives this
+    /// process. Whoever stops waiting stops nothing.
+    fn take(&self, events: Vec<Event>) -> BoxFuture<'_, Vec<Result<(), NotTaken>>>;
+}

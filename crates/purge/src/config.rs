@@ -61,6 +61,9 @@ pub struct Config {
     pub scan_every_ms: Option<u64>,
     /// How many originals a scan asks about per second, from 1.
     pub scan_per_s: u32,
+    /// How many requests (questions to the source, pages of the listing) one scan may cost, from 1,000; the next one goes on
+    /// where it stopped. `None` does not bound them.
+    pub scan_requests_max: Option<u64>,
 }
 
 impl Default for Config {
@@ -82,6 +85,7 @@ impl Default for Config {
             scan_at_start: true,
             scan_every_ms: Some(3_600_000),
             scan_per_s: 500,
+            scan_requests_max: None,
         }
     }
 }
@@ -100,6 +104,7 @@ impl Config {
             (self.backoff_ms_max >= self.backoff_ms_min, "backoff_ms_max: at least backoff_ms_min"),
             (self.scan_every_ms.is_none_or(|ms| ms >= 1_000), "scan_every_ms: at least 1000"),
             (self.scan_per_s >= 1, "scan_per_s: at least 1"),
+            (self.scan_requests_max.is_none_or(|max| max >= 1_000), "scan_requests_max: at least 1000"),
         ];
         let broken: Vec<&str> = rules.iter().filter(|(holds, _)| !holds).map(|(_, rule)| *rule).collect();
         if broken.is_empty() { Ok(()) } else { Err(Error::Config(broken.join("; "))) }
@@ -194,6 +199,7 @@ mod tests {
         assert!(Config::default().validate().is_ok());
         assert!(Config { queue_max: 0, ..Config::default() }.validate().is_err());
         assert!(Config { scan_every_ms: Some(999), ..Config::default() }.validate().is_err());
+        assert!(Config { scan_requests_max: Some(999), ..Config::default() }.validate().is_err());
         assert!(Config { backoff_ms_max: 99, ..Config::default() }.validate().is_err());
         let both = Config { queue_max: 0, scan_per_s: 0, ..Config::default() }.validate().unwrap_err().to_string();
         assert!(both.contains("queue_max") && both.contains("scan_per_s"), "{both}");

@@ -15,6 +15,7 @@ mod drive;
 mod fences;
 mod forecast;
 mod health;
+mod hear;
 mod hold;
 mod journal;
 mod lock;
@@ -30,6 +31,7 @@ mod shelf;
 
 pub use config::{Config, Error, MassLoss, Parts};
 pub use health::Health;
+pub use hear::Taker;
 pub use lock::{Holder, StateLock};
 pub use order::{Filter, Order, OrderOf};
 pub use purger::Purger;

@@ -1,14 +1,17 @@
 //! From events to purges: asks what is stored and what is true, lets the plan decide, and enters what follows into the
 //! books before anything is deleted.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use afterimage_identity::{Answer, Event, FoundBy, Happened, Original, OriginalKey, ReceiptState, Removed, Subject};
+use afterimage_identity::{
+    Answer, Event, FoundBy, Happened, NotTaken, Original, OriginalKey, ReceiptState, Removed, Subject,
+};
 
 use crate::bounded;
-use crate::drive::note_fenced;
+use crate::drive::{fence, note_fenced};
 use crate::fences::{self, Raises};
 use crate::order::{TARGETS_MAX, Target, Targets, Task};
 use crate::plan::{Plan, Reason, is_free, plan};
@@ -28,28 +31,77 @@ struct Made {
     raises: Option<Raises>,
 }
 
-/// Looks at a batch of events and begins the purges that follow.
+/// What one event comes to.
+#[derive(Default)]
+struct Seen {
+    made: Vec<Made>,
+    /// Why it has to be looked at again, whatever was made.
+    unsure: Option<String>,
+}
+
+/// Looks at a batch of events and begins the purges that follow. What cannot be told yet is looked at again later.
 pub(crate) async fn handle(purger: &Arc<Purger>, batch: Vec<Heard>) {
-    let at_once = purger.config.concurrent_max;
-    let each = bounded::each(batch, at_once, |heard| observe(purger.clone(), heard));
-    let made: Vec<Made> = each.await.into_iter().flatten().collect();
-    begin(purger, made).await;
-}
-
-async fn observe(purger: Arc<Purger>, heard: Heard) -> Vec<Made> {
-    match heard.event.subject.clone() {
-        Subject::Original(original) if original.source == purger.config.source => {
-            observe_original(&purger, &heard, &original).await.into_iter().collect()
+    let mut made = Vec::new();
+    for (heard, seen) in observe_all(purger, batch).await {
+        made.extend(seen.made);
+        if seen.unsure.is_some() {
+            purger.try_again(heard);
         }
-        Subject::Folder { source, prefix } if source == purger.config.source => {
-            observe_folder(&purger, &heard, &prefix).await
-        }
-        // Another source has its own purger; "everything" never comes here.
-        _ => Vec::new(),
     }
+    // A purge goes on without being written down; that was said.
+    let _ = begin(purger, made).await;
 }
 
-async fn observe_original(purger: &Arc<Purger>, heard: &Heard, original: &Original) -> Option<Made> {
+/// As [`handle`], for a messenger that keeps its events: what cannot be told yet, or not be written down, is its to bring
+/// again.
+pub(crate) async fn take(purger: &Arc<Purger>, batch: Vec<Heard>) -> Vec<Result<(), NotTaken>> {
+    let mut made = Vec::new();
+    let mut results = Vec::new();
+    for (_, seen) in observe_all(purger, batch).await {
+        made.extend(seen.made);
+        results.push(seen.unsure.map_or(Ok(()), |why| Err(NotTaken { why })));
+    }
+    if let Err(error) = begin(purger, made).await {
+        let why = format!("the journal cannot be written: {error}");
+        return results.into_iter().map(|_| Err(NotTaken { why: why.clone() })).collect();
+    }
+    results
+}
+
+async fn observe_all(purger: &Arc<Purger>, batch: Vec<Heard>) -> Vec<(Heard, Seen)> {
+    let at_once = purger.config.concurrent_max;
+    bounded::each(batch, at_once, |heard| {
+        let purger = purger.clone();
+        async move {
+            let seen = observe(&purger, &heard).await;
+            (heard, seen)
+        }
+    })
+    .await
+}
+
+async fn observe(purger: &Arc<Purger>, heard: &Heard) -> Seen {
+    let mut seen = Seen::default();
+    match &heard.event.subject {
+        Subject::Original(original) if original.source == purger.config.source => {
+            seen.made.extend(observe_original(purger, heard, original, &mut seen.unsure).await);
+        }
+        Subject::Folder { source, prefix } if *source == purger.config.source => {
+            seen.made = observe_folder(purger, heard, prefix, &mut seen.unsure).await;
+        }
+        // Another source has its own purger.
+        Subject::Original(_) | Subject::Folder { .. } => {}
+        Subject::Everything { .. } => purger.scan_wanted.notify_one(),
+    }
+    seen
+}
+
+async fn observe_original(
+    purger: &Arc<Purger>,
+    heard: &Heard,
+    original: &Original,
+    unsure: &mut Option<String>,
+) -> Option<Made> {
     let Event { happened, found_by, .. } = heard.event;
     let stored = purger.shelf.stored(&original.key).await;
     let nothing_stored = stored.as_ref().is_ok_and(|group| group.count == 0);
@@ -67,13 +119,13 @@ async fn observe_original(purger: &Arc<Purger>, heard: &Heard, original: &Origin
     let answer = purger.parts.ask.ask(&original.key).await.answer;
     let versions = stored.as_ref().map(|group| group.versions.clone()).unwrap_or_default();
     let Plan::Purge { reason, keep, certain } = plan(&answer, &versions, happened, found_by) else {
-        if matches!(answer, Answer::Unprovable(_)) {
-            purger.try_again(heard.clone());
+        if let Answer::Unprovable(why) = &answer {
+            *unsure = Some(why.to_string());
         }
         return None;
     };
-    if stored.is_err() && reason == Reason::Changed {
-        purger.try_again(heard.clone());
+    if let (Err(error), Reason::Changed) = (&stored, reason) {
+        *unsure = Some(error.to_string());
     }
     let keep_version = keep.as_ref();
     // Names that say no version are derivatives of an original that is gone all the same.
@@ -84,9 +136,13 @@ async fn observe_original(purger: &Arc<Purger>, heard: &Heard, original: &Origin
             return None;
         }
         if !nothing_stored && reason == Reason::Changed {
-            // What is stored is current. A fence makes caches agree; only a fill under way can still bring something older.
+            // What is stored is current. A fence makes caches agree; only a fill under way can still bring something older,
+            // and outer caches may hold what was written over, of which nothing is stored any more.
+            let outside = happened == Happened::Written
+                && !purger.parts.invalidators.is_empty()
+                && !purger.is_repeated(&original.key, &answer, REPEAT);
             let raised = raises.take().unwrap_or_else(|| fences::raise(&purger.parts.fences, &selector));
-            raises = Some(raised).filter(|raised| raised.overlapping > 0);
+            raises = Some(raised).filter(|raised| outside || raised.overlapping > 0);
             raises.as_ref()?;
         } else if purger.parts.invalidators.is_empty() && raises.is_none() {
             raises = Some(fences::raise(&purger.parts.fences, &selector)).filter(|raises| !raises.is_empty());
@@ -101,15 +157,18 @@ async fn observe_original(purger: &Arc<Purger>, heard: &Heard, original: &Origin
     Some(Made { task, raises })
 }
 
-async fn observe_folder(purger: &Arc<Purger>, heard: &Heard, prefix: &str) -> Vec<Made> {
+async fn observe_folder(purger: &Arc<Purger>, heard: &Heard, prefix: &str, unsure: &mut Option<String>) -> Vec<Made> {
     let Event { happened, found_by, .. } = heard.event;
     let source = &purger.config.source;
     // What is cached below it and not stored is not found by a listing.
     let came = happened == Happened::Created;
     let raises = (!came).then(|| fences::raise(&purger.parts.fences, &prefix_selectors(source, prefix)));
-    let Some(found) = find_below(purger, heard, prefix).await else {
-        purger.try_again(heard.clone());
-        return Vec::new();
+    let found = match find_below(purger, prefix, unsure).await {
+        Ok(found) => found,
+        Err(error) => {
+            *unsure = Some(error.to_string());
+            return Vec::new();
+        }
     };
     let nothing = found.is_empty();
     let touched = raises.as_ref().is_some_and(|raises| !raises.is_empty());
@@ -146,16 +205,19 @@ async fn observe_folder(purger: &Arc<Purger>, heard: &Heard, prefix: &str) -> Ve
     made.collect()
 }
 
-/// The originals below a folder that are gone or changed, with what goes of each. `None` when the store cannot be listed.
-async fn find_below(purger: &Arc<Purger>, heard: &Heard, prefix: &str) -> Option<Vec<(Target, Vec<Removed>)>> {
+/// The originals below a folder that are gone or changed, with what goes of each.
+async fn find_below(
+    purger: &Arc<Purger>,
+    prefix: &str,
+    unsure: &mut Option<String>,
+) -> Result<Vec<(Target, Vec<Removed>)>, afterimage_store::Error> {
     let mut found = Vec::new();
-    let mut unproven = false;
     for mut groups in purger.shelf.groups_below(prefix) {
         loop {
             let mut chunk = Vec::new();
             let mut more = true;
             while chunk.len() < 256 && more {
-                match groups.next().await.ok()? {
+                match groups.next().await? {
                     Some(group) => chunk.extend(
                         group.key.clone().filter(|key| key.as_str().starts_with(prefix)).map(|key| (key, group)),
                     ),
@@ -165,7 +227,9 @@ async fn find_below(purger: &Arc<Purger>, heard: &Heard, prefix: &str) -> Option
             let keys: Vec<OriginalKey> = chunk.iter().map(|(key, _)| key.clone()).collect();
             let answers = purger.ask_all(keys).await;
             for ((key, group), answer) in chunk.into_iter().zip(answers) {
-                unproven |= matches!(answer, Answer::Unprovable(_));
+                if let Answer::Unprovable(why) = &answer {
+                    *unsure = Some(why.to_string());
+                }
                 // A listing has shown these, so the word of a removal or creation adds nothing for each of them.
                 if let Plan::Purge { keep, .. } = plan(&answer, &group.versions, Happened::Changed, FoundBy::Event) {
                     let doomed = group.doomed(keep.as_ref());
@@ -178,27 +242,27 @@ async fn find_below(purger: &Arc<Purger>, heard: &Heard, prefix: &str) -> Option
             }
         }
     }
-    if unproven {
-        purger.try_again(heard.clone());
-    }
-    Some(found)
+    Ok(found)
 }
 
-/// Enters purges into the books, holds what has to be held, and starts the rest.
-async fn begin(purger: &Arc<Purger>, made: Vec<Made>) {
+/// Enters purges into the books, holds what has to be held, and starts the rest; whether they are written down.
+async fn begin(purger: &Arc<Purger>, made: Vec<Made>) -> io::Result<()> {
     let (held, free): (Vec<Made>, Vec<Made>) = made.into_iter().partition(|made| is_held(purger, &made.task));
     if !held.is_empty() {
         hold(purger, held.into_iter().map(|made| made.task).collect()).await;
     }
     if free.is_empty() {
-        return;
+        return Ok(());
     }
     let (tasks, raises): (Vec<Task>, Vec<Option<Raises>>) =
         free.into_iter().map(|made| (made.task, made.raises)).unzip();
-    let ids = purger.enter(tasks).await;
+    let (ids, written) = purger.enter(tasks).await;
     for (id, raises) in ids.into_iter().zip(raises) {
+        // Whoever brought the event may believe that nothing old is served any more.
+        let raises = raises.or_else(|| purger.books.get(id).map(|task| fence(purger, &task, None)));
         purger.start(id, raises, false);
     }
+    written
 }
 
 /// Whether reads have found so much gone or changed that a person has to look first.

@@ -99,7 +99,7 @@ mod tests {
     }
 
     fn happenings() -> impl Strategy<Value = Happened> {
-        prop_oneof![Just(Happened::Created), Just(Happened::Changed), Just(Happened::Removed)]
+        prop_oneof![Just(Happened::Created), Just(Happened::Written), Just(Happened::Changed), Just(Happened::Removed)]
     }
 
     fn finders() -> impl Strategy<Value = FoundBy> {
@@ -152,6 +152,7 @@ mod tests {
         };
         assert!(!purge(&there, Happened::Created, FoundBy::Event), "creations cost nothing");
         assert!(purge(&there, Happened::Changed, FoundBy::Event));
+        assert!(purge(&there, Happened::Written, FoundBy::Event), "who knows what was there before");
         assert!(purge(&there, Happened::Changed, FoundBy::Read));
         assert!(!purge(&there, Happened::Changed, FoundBy::Scan));
         assert!(purge(&Answer::Gone, Happened::Removed, FoundBy::Event));

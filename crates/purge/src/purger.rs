@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use afterimage_identity::{Answer, Event, FoundBy, Notice, OriginalKey, Receipt, ReceiptState, Stamp, Subject};
+use afterimage_identity::{Answer, FoundBy, OriginalKey, Receipt, ReceiptState, Stamp};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
@@ -15,7 +16,7 @@ use crate::drive::{drive, fence};
 use crate::fences::Raises;
 use crate::hold::Losses;
 use crate::order::{Task, subject_of};
-use crate::queue::{Heard, Queue};
+use crate::queue::Queue;
 use crate::reconcile::Mode;
 use crate::shelf::Shelf;
 use crate::{Config, Error, Filter, Order, Parts, StateLock, bounded, observe};
@@ -50,7 +51,7 @@ pub struct Purger {
     losses: Mutex<Losses>,
     recent: Mutex<HashMap<OriginalKey, (Stamp, Answer)>>,
     running: Mutex<JoinSet<()>>,
-    is_stopped: AtomicBool,
+    pub(crate) is_stopped: AtomicBool,
     /// What an earlier run has left unfinished.
     left: Mutex<Vec<u64>>,
     /// The purges being carried out: none is twice at a time.
@@ -205,7 +206,7 @@ impl Purger {
         let (subject, targets) = subject_of(&self.config.source, order.selector)?;
         let task =
             Task::new(subject, targets, crate::plan::Reason::AskedFor.as_str(), FoundBy::Operator, self.wall_ms());
-        let ids = self.enter(vec![task]).await;
+        let (ids, _) = self.enter(vec![task]).await;
         for id in &ids {
             let raises = self.books.get(*id).map(|task| fence(self, &task, None));
             self.start(*id, raises, false);
@@ -260,14 +261,15 @@ impl Purger {
     }
 
     /// Writes purges down before they begin. If that fails they begin all the same: what is deleted must not stay because
-    /// a disk is full, and the scan at the next start finds what a crash would leave.
-    pub(crate) async fn enter(self: &Arc<Self>, tasks: Vec<Task>) -> Vec<u64> {
+    /// a disk is full, and the scan at the next start finds what a crash would leave. Their ids, and whether they are written.
+    pub(crate) async fn enter(self: &Arc<Self>, tasks: Vec<Task>) -> (Vec<u64>, io::Result<()>) {
         let ids = self.books.add(tasks);
         self.give_up_oldest();
-        if let Err(error) = self.books.flush(true).await {
+        let written = self.books.flush(true).await;
+        if let Err(error) = &written {
             tracing::error!(%error, "a purge goes on without being written down");
         }
-        ids
+        (ids, written)
     }
 
     /// Keeps the number of purges that wait for outer caches bounded.
@@ -337,19 +339,5 @@ struct Driven(Arc<Purger>, u64);
 impl Drop for Driven {
     fn drop(&mut self) {
         locked(&self.0.driven).remove(&self.1);
-    }
-}
-
-impl Notice for Purger {
-    fn notice(&self, event: Event) {
-        let about = match &event.subject {
-            Subject::Original(original) if event.found_by == FoundBy::Read => Some(&original.key),
-            _ => None,
-        };
-        // What is held is fenced already and waits for a person; its readers have nothing new to say.
-        if about.is_some_and(|key| self.books.is_held(key)) {
-            return;
-        }
-        self.queue.push(Heard { event, at_ms: self.wall_ms(), tries: 0 });
     }
 }

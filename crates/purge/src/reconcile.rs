@@ -62,6 +62,15 @@ pub struct Report {
     pub revisions: BTreeMap<String, u64>,
     /// What goes, at most the first 1,000.
     pub doomed: Vec<Removed>,
+    /// How many questions it cost.
+    #[serde(default)]
+    pub asked: u64,
+    /// How many pages of the listing it cost.
+    #[serde(default)]
+    pub listed: u64,
+    /// Whether it stopped at its budget: the next one goes on there.
+    #[serde(default)]
+    pub paused: bool,
     /// Whether it waits for a person.
     pub held: bool,
     /// The receipts of the purges begun.
@@ -87,7 +96,8 @@ impl Purger {
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Report, Error> {
         if mode == Mode::DryRun {
-            let scanned = scan(self, Scanned::default(), progress, false).await?;
+            let budget = self.config.scan_requests_max;
+            let scanned = scan(self, Scanned::default(), progress, false, budget).await?;
             let lost = scanned.report.gone + scanned.report.changed;
             let held = self.config.mass_loss.is_reached(lost, scanned.report.originals);
             return Ok(Report { held, ..scanned.report });
@@ -105,9 +115,16 @@ impl Purger {
                 Scanned::default()
             }
         };
-        let mut scanned = scan(self, start, progress, true).await?;
+        // A person who decides wants to be done.
+        let budget = self.config.scan_requests_max.filter(|_| mode == Mode::Run);
+        let mut scanned = scan(self, start, progress, true, budget).await?;
         let mut all = Vec::new();
         loop {
+            if scanned.report.paused {
+                let mut report = self.conclude_part(scanned).await;
+                report.receipts.extend(all);
+                return Ok(report);
+            }
             let more = scanned.at.more;
             let extra = self.still_held(&scanned.suspects).await;
             scanned.at.lost += extra.len() as u64;
@@ -121,8 +138,46 @@ impl Purger {
             for id in &all {
                 self.wait(*id).await;
             }
-            scanned = scan(self, Scanned::default(), progress, true).await?;
+            let spent = report.asked + report.listed;
+            let budget = budget.map(|max| max.saturating_sub(spent));
+            scanned = scan(self, Scanned::default(), progress, true, budget).await?;
         }
+    }
+
+    /// As far as a scan came within its budget: what it found is purged, or held if it is too much for what was seen so far.
+    /// What was held before stays held until a whole scan has looked at it.
+    async fn conclude_part(self: &Arc<Self>, scanned: Scanned) -> Report {
+        let Scanned { at, suspects, mut report } = scanned;
+        let known = report.originals.max(self.books.originals_known());
+        let is_mass_loss = self.config.mass_loss.is_reached(at.lost, known);
+        let tasks: Vec<Task> = suspects.chunks(TARGETS_MAX).map(|targets| self.task_of(targets)).collect();
+        self.books.scan_ended(self.books.originals_known());
+        self.books.scanned(at, &[]);
+        if is_mass_loss {
+            report.held = true;
+            hold(self, tasks).await;
+        } else {
+            (report.receipts, _) = self.enter(tasks).await;
+            for id in &report.receipts {
+                self.start(*id, None, false);
+            }
+        }
+        report
+    }
+
+    /// The purge of what a scan has found.
+    fn task_of(&self, targets: &[Target]) -> Task {
+        let subject = match targets {
+            [only] => Subject::Original(only.original.clone()),
+            _ => Subject::Everything { source: self.config.source.clone() },
+        };
+        let gone = targets.iter().filter(|target| target.keep.is_none()).count();
+        let reason = match gone {
+            0 => "changed",
+            all if all == targets.len() => "gone",
+            _ => "gone or changed",
+        };
+        Task::new(subject, Targets::Originals(targets.to_vec()), reason, FoundBy::Scan, self.wall_ms())
     }
 
     /// What is held, was not found by the scan because nothing of it is stored, and is still gone.
@@ -145,19 +200,6 @@ impl Purger {
         let superseded = self.books.ids(|task| task.is_held());
         let is_mass_loss = self.config.mass_loss.is_reached(at.lost, report.originals);
         let now_ms = self.wall_ms();
-        let make = |targets: &[Target]| {
-            let subject = match targets {
-                [only] => Subject::Original(only.original.clone()),
-                _ => Subject::Everything { source: self.config.source.clone() },
-            };
-            let gone = targets.iter().filter(|target| target.keep.is_none()).count();
-            let reason = match gone {
-                0 => "changed",
-                all if all == targets.len() => "gone",
-                _ => "gone or changed",
-            };
-            Task::new(subject, Targets::Originals(targets.to_vec()), reason, FoundBy::Scan, now_ms)
-        };
         for id in superseded {
             self.books.update(id, |task| {
                 task.receipt.state = ReceiptState::Done;
@@ -165,14 +207,14 @@ impl Purger {
                 task.receipt.reason.push_str("; looked at again");
             });
         }
-        let tasks: Vec<Task> = suspects.chunks(TARGETS_MAX).map(make).collect();
+        let tasks: Vec<Task> = suspects.chunks(TARGETS_MAX).map(|targets| self.task_of(targets)).collect();
         self.books.scan_ended(report.originals);
         if is_mass_loss && mode == Mode::Run {
             report.held = true;
             hold(self, tasks).await;
             return report;
         }
-        report.receipts = self.enter(tasks).await;
+        (report.receipts, _) = self.enter(tasks).await;
         for id in &report.receipts {
             self.start(*id, None, false);
         }

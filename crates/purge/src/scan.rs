@@ -1,5 +1,5 @@
 //! One pass over all stored derivatives, original by original: which of them the source does not know any more, or knows
-//! with another version. It asks at a steady pace, goes on where an earlier pass stopped, and only looks.
+//! with another version. It asks at a steady pace and within a budget, goes on where an earlier pass stopped, and only looks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,18 +32,28 @@ pub(crate) struct Scanned {
 }
 
 /// Goes through everything stored from `scanned` on, and tells `progress` after each chunk. If it `acts`, edges stop
-/// serving what it finds at once, and the journal knows how far it has come.
+/// serving what it finds at once, and the journal knows how far it has come. Past `requests_max` it pauses.
 pub(crate) async fn scan(
     purger: &Arc<Purger>,
     mut scanned: Scanned,
     progress: &(dyn Fn(Progress) + Send + Sync),
     acts: bool,
+    requests_max: Option<u64>,
 ) -> Result<Scanned, Error> {
     let mut groups = purger.shelf.groups("", scanned.at.after.clone());
     let mut next_at = tokio::time::Instant::now();
     loop {
+        let spent = scanned.report.asked + groups.pages;
+        let left =
+            requests_max.map_or(usize::MAX, |max| usize::try_from(max.saturating_sub(spent)).unwrap_or(usize::MAX));
+        // One request is kept for the page that the chunk may need.
+        let room = CHUNK_MAX.min(purger.config.scan_per_s as usize).min(left.saturating_sub(1));
+        if room == 0 {
+            scanned.report.paused = true;
+            break;
+        }
         let mut chunk: Vec<Group> = Vec::new();
-        while chunk.len() < CHUNK_MAX.min(purger.config.scan_per_s as usize) {
+        while chunk.len() < room {
             match groups.next().await? {
                 Some(group) => chunk.push(group),
                 None => break,
@@ -69,6 +79,7 @@ pub(crate) async fn scan(
         progress(scanned.report.progress());
     }
     scanned.report.unknown += groups.unknown;
+    scanned.report.listed += groups.pages;
     Ok(scanned)
 }
 
@@ -77,6 +88,7 @@ async fn look(purger: &Arc<Purger>, chunk: Vec<Group>, report: &mut Report) -> V
     let mut suspects = Vec::new();
     let (known, unknown): (Vec<Group>, Vec<Group>) = chunk.into_iter().partition(|group| group.key.is_some());
     report.unknown += unknown.iter().map(|group| group.count).sum::<u64>();
+    report.asked += known.len() as u64;
     let answers = purger.ask_all(known.iter().filter_map(|group| group.key.clone()).collect()).await;
     for (group, answer) in known.into_iter().zip(answers) {
         let Some(key) = group.key.clone() else { continue };

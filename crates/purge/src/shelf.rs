@@ -113,8 +113,8 @@ impl Shelf {
 
     /// All derivatives whose name begins with `prefix` and comes after `after`, by original.
     pub(crate) fn groups(self: &Arc<Self>, prefix: &str, after: Option<String>) -> Groups {
-        let (ahead, unknown) = (VecDeque::new(), 0);
-        Groups { shelf: self.clone(), prefix: prefix.to_owned(), after, ahead, is_listed: false, unknown }
+        let (ahead, unknown, pages) = (VecDeque::new(), 0, 0);
+        Groups { shelf: self.clone(), prefix: prefix.to_owned(), after, ahead, is_listed: false, unknown, pages }
     }
 
     /// The derivatives of all originals whose key begins with `prefix`: two listings, because long keys are digests.
@@ -215,11 +215,14 @@ pub(crate) struct Groups {
     is_listed: bool,
     /// How many names are not derivatives' names.
     pub(crate) unknown: u64,
+    /// How many pages were asked for.
+    pub(crate) pages: u64,
 }
 
 impl Groups {
     async fn peek(&mut self) -> Result<Option<&Listed>, Error> {
         while self.ahead.is_empty() && !self.is_listed {
+            self.pages += 1;
             let page = self.shelf.derivatives.list(&self.prefix, self.after.as_deref(), BATCH_MAX).await?;
             self.ahead = page.entries.into();
             self.is_listed = page.next.is_none();

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use afterimage_identity::{FoundBy, Happened, Notice, ReceiptState, Version};
-use afterimage_purge::Mode;
+use afterimage_purge::{MassLoss, Mode};
 use world::{World, event, original};
 
 /// So many originals with one derivative each, of which so many are gone. The rule of these tests: more than 10 and more
@@ -167,4 +167,59 @@ async fn strangers_in_the_store_are_counted_and_left_alone() {
     assert_eq!(report.revisions["r1"], 2);
     assert!(world.stored().await.contains(&"readme.txt".to_owned()));
     assert_eq!(world.stored().await.len(), 2);
+}
+
+/// 5,000 originals with a derivative each, every tenth gone without an event.
+async fn large() -> World {
+    let mut world = World::new(&[]);
+    world.config.mass_loss = MassLoss { percent: 50, count: 10 };
+    world.config.scan_requests_max = Some(1_000);
+    for number in 0..5_000 {
+        let key = format!("{number:04}.jpg");
+        if number % 10 != 0 {
+            world.upload(&key, "here").await;
+        }
+        world.derive(&key, "here", "r1").await;
+    }
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_spreads_one_pass_over_many_scans() {
+    let world = large().await;
+    let running = world.run();
+    let (mut scans, mut asked) = (0, 0);
+    loop {
+        let before = world.source.asked.load(Ordering::SeqCst);
+        let report = running.purger.reconcile(Mode::Run, &|_| {}).await.unwrap();
+        // What a purge asks once more before it deletes is not the scan's.
+        assert!(report.asked + report.listed <= 1_000, "{report:?}");
+        assert!(world.source.asked.load(Ordering::SeqCst) > before);
+        running.purger.settle().await;
+        (scans, asked) = (scans + 1, asked + report.asked);
+        if !report.paused {
+            break;
+        }
+        // What was found so far is gone already.
+        assert!(world.stored().await.len() < 5_000 - scans * 80);
+    }
+    assert_eq!((scans, asked), (6, 5_000), "each original was asked about once");
+    assert_eq!(world.stored().await.len(), 4_500);
+    let again = running.purger.reconcile(Mode::DryRun, &|_| {}).await.unwrap();
+    assert!(again.paused && again.gone == 0 && again.asked + again.listed <= 1_000, "{again:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_much_lost_in_a_part_of_a_pass_is_held_and_a_person_confirms_all_of_it() {
+    let mut world = large().await;
+    world.config.mass_loss = MassLoss { percent: 5, count: 50 };
+    let running = world.run();
+    let report = running.purger.reconcile(Mode::Run, &|_| {}).await.unwrap();
+    assert!(report.held && report.paused, "{report:?}");
+    running.purger.settle().await;
+    assert_eq!(world.stored().await.len(), 5_000, "nothing is deleted");
+    let report = running.purger.reconcile(Mode::Confirm, &|_| {}).await.unwrap();
+    assert!(!report.paused && report.asked == 5_000, "{report:?}");
+    running.purger.settle().await;
+    assert_eq!(world.stored().await.len(), 4_500);
 }

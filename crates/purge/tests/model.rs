@@ -5,8 +5,8 @@ mod world;
 
 use std::time::Duration;
 
-use afterimage_identity::{FoundBy, Happened, Notice, Original, ReceiptState, Version};
-use afterimage_purge::{MassLoss, Mode, Order, OrderOf};
+use afterimage_identity::{FoundBy, Happened, Notice, Original, ReceiptState, Take, Version};
+use afterimage_purge::{MassLoss, Mode, Order, OrderOf, Taker};
 use afterimage_store::Read;
 use proptest::prelude::*;
 use world::{Running, World, event, original};
@@ -30,11 +30,18 @@ enum Act {
     Wait(u64),
     /// The next so many deletions fail.
     Fail(u64),
+    /// A bucket's queue brings one of the events it keeps, and once more later, if so said.
+    Bring(usize, bool),
+    /// It loses one.
+    Lose(usize),
+    /// The bucket cannot be asked for a while, or can again.
+    Blind(bool),
 }
 
 fn acts() -> impl Strategy<Value = Act> {
     let key = 0..KEYS.len();
-    let happened = prop_oneof![Just(Happened::Created), Just(Happened::Changed), Just(Happened::Removed)];
+    let happened =
+        prop_oneof![Just(Happened::Created), Just(Happened::Written), Just(Happened::Changed), Just(Happened::Removed)];
     let found_by = prop_oneof![Just(FoundBy::Event), Just(FoundBy::Event), Just(FoundBy::Read)];
     prop_oneof![
         4 => (key.clone(), 0..3u8).prop_map(|(key, content)| Act::Upload(key, content)),
@@ -48,6 +55,9 @@ fn acts() -> impl Strategy<Value = Act> {
         1 => Just(Act::Crash),
         3 => (0..300u64).prop_map(Act::Wait),
         1 => (1..3u64).prop_map(Act::Fail),
+        6 => (0..8usize, any::<bool>()).prop_map(|(at, again)| Act::Bring(at, again)),
+        1 => (0..8usize).prop_map(Act::Lose),
+        1 => any::<bool>().prop_map(Act::Blind),
     ]
 }
 
@@ -101,6 +111,8 @@ async fn act(world: &World, running: Running, read: &mut Reading, act: Act) -> R
         }
         Act::Wait(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
         Act::Fail(times) => world.derivatives.deletes_fail.store(times, Ordering::SeqCst),
+        // These are the queue's.
+        Act::Bring(..) | Act::Lose(_) | Act::Blind(_) => {}
     }
     running
 }
@@ -146,6 +158,62 @@ enum Teller {
     LateEvents,
     /// An event at each change, and a scan at each start; nothing at the end.
     PromptEvents,
+    /// A bucket's queue: it keeps an event of each change until it is taken, brings them in any order, late and twice, says
+    /// "written" whatever was there before, and sometimes loses one; then a scan finds out. The bucket cannot always be asked.
+    Queue,
+}
+
+/// What a queue keeps.
+#[derive(Default)]
+struct Queue {
+    kept: Vec<afterimage_identity::Event>,
+    lost: bool,
+}
+
+impl Queue {
+    /// What the bucket says of a change.
+    fn hear(&mut self, act: &Act) {
+        match act {
+            Act::Upload(key, _) => self.kept.push(event(KEYS[*key], Happened::Written, FoundBy::Event)),
+            Act::Remove(key) => self.kept.push(event(KEYS[*key], Happened::Removed, FoundBy::Event)),
+            _ => {}
+        }
+    }
+
+    async fn bring(&mut self, running: &Running, at: usize, again: bool) {
+        if self.kept.is_empty() {
+            return;
+        }
+        let at = at % self.kept.len();
+        let taken = Taker::new(running.purger.clone()).take(vec![self.kept[at].clone()]).await;
+        if taken[0].is_ok() && !again {
+            self.kept.swap_remove(at);
+        }
+    }
+
+    async fn act(&mut self, world: &World, running: &Running, act: &Act) {
+        match act {
+            Act::Bring(at, again) => self.bring(running, *at, *again).await,
+            Act::Lose(at) if !self.kept.is_empty() => {
+                self.kept.swap_remove(at % self.kept.len());
+                self.lost = true;
+            }
+            Act::Blind(is_blind) => world.source.is_blind.store(*is_blind, std::sync::atomic::Ordering::SeqCst),
+            _ => self.hear(act),
+        }
+    }
+
+    /// At last everything is brought, the newest first.
+    async fn end(&mut self, world: &World, running: &Running) {
+        world.source.is_blind.store(false, std::sync::atomic::Ordering::SeqCst);
+        while let Some(last) = self.kept.len().checked_sub(1) {
+            self.bring(running, last, false).await;
+        }
+        if self.lost {
+            forget_unstored(world).await;
+            running.purger.reconcile(Mode::Run, &|_| {}).await.unwrap();
+        }
+    }
 }
 
 /// What the directory's watch says of a change.
@@ -164,7 +232,11 @@ async fn story(acts: Vec<Act>, teller: Teller) -> Result<(), TestCaseError> {
     world.config.mass_loss = MassLoss { percent: 100, count: 1_000 };
     let mut running = world.run();
     let mut read = Reading::new();
+    let mut queue = Queue::default();
     for next in acts {
+        if teller == Teller::Queue {
+            queue.act(&world, &running, &next).await;
+        }
         let (told, crashed) = (true_event(&world, &next).await, matches!(next, Act::Crash));
         running = act(&world, running, &mut read, next).await;
         if teller == Teller::PromptEvents {
@@ -186,6 +258,7 @@ async fn story(acts: Vec<Act>, teller: Teller) -> Result<(), TestCaseError> {
             KEYS.iter().for_each(|key| running.purger.notice(event(key, Happened::Removed, FoundBy::Event)));
         }
         Teller::PromptEvents => {}
+        Teller::Queue => queue.end(&world, &running).await,
     }
     running.purger.settle().await;
     prop_assert_eq!(old(&world).await, Vec::<String>::new());
@@ -208,7 +281,7 @@ fn content_that_comes_goes_and_comes_again_leaves_no_fill_behind() {
 }
 
 fn tellers() -> impl Strategy<Value = Teller> {
-    prop_oneof![Just(Teller::Scan), Just(Teller::LateEvents), Just(Teller::PromptEvents)]
+    prop_oneof![Just(Teller::Scan), Just(Teller::LateEvents), Just(Teller::PromptEvents), Just(Teller::Queue)]
 }
 
 proptest! {

@@ -23,6 +23,7 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
     sizes(settings, &mut found);
     headers(settings, &mut found);
     found.extend(crate::source::mistakes(settings));
+    found.extend(crate::events::mistakes(settings));
     if let Some(derivatives) = &settings.derivatives.directory {
         for Placed { source, .. } in settings.placed() {
             found.extend(source.directory().and_then(|originals| overlap(&lexical(originals), &lexical(derivatives))));
@@ -63,11 +64,13 @@ fn listeners(settings: &Settings, found: &mut Vec<Mistake>) {
             );
             found.push(Mistake::new("admin.listen", Some(quoted(&admin.to_string())), remedy));
         }
-        Some(token) if token.expose().len() < TOKEN_BYTES_MIN => {
-            let remedy = format!("shorter than {TOKEN_BYTES_MIN} bytes; make one with `afterimage keygen`");
-            found.push(Mistake::new("admin.token", None, remedy));
-        }
         _ => {}
+    }
+    for (key, token) in [("admin.token", &settings.admin.token), ("events.token", &settings.events.token)] {
+        if token.as_ref().is_some_and(|token| token.expose().len() < TOKEN_BYTES_MIN) {
+            let remedy = format!("shorter than {TOKEN_BYTES_MIN} bytes; make one with `afterimage keygen`");
+            found.push(Mistake::new(key, None, remedy));
+        }
     }
     for host in &settings.admin.hosts {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');

@@ -182,6 +182,7 @@ impl Settings {
                 // What waits for an outer cache must not be given up because very much was deleted at once.
                 open_max: if self.cdn.0.is_empty() { 10_000 } else { 100_000 },
                 scan_every_ms: Some(milliseconds(self.purge.reconcile_interval)).filter(|every| *every > 0),
+                scan_requests_max: Some(self.purge.reconcile_requests_max).filter(|max| *max > 0),
                 ..Default::default()
             },
             watch: afterimage_events::Config {
@@ -192,6 +193,7 @@ impl Settings {
                 },
                 ..Default::default()
             },
+            events: self.events_wiring(source),
         })
     }
 }

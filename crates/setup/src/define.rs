@@ -52,14 +52,14 @@ pub enum Kind {
     Ratios,
     /// A list of texts.
     Texts,
-    /// A text.
-    Text,
     /// A short name.
     Name,
     /// A path of a file or folder.
     Path,
     /// An absolute URL.
     Url,
+    /// A text, with an example.
+    Text(&'static str),
     /// An IP address and port.
     Address,
     /// A text that is never shown.
@@ -96,10 +96,10 @@ impl Kind {
             Self::Choice(words) => words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", "),
             Self::Ratios => "list of ratios, \"16:9\"".into(),
             Self::Texts => "list of texts".into(),
-            Self::Text => "text".into(),
             Self::Name => "name, 1 to 32 of a-z, 0-9 and -".into(),
             Self::Path => "path".into(),
             Self::Url => "URL".into(),
+            Self::Text(_) => "text".into(),
             Self::Address => "IP address and port".into(),
             Self::Secret => "secret".into(),
             Self::Presets => "table of names and parameters".into(),

@@ -12,6 +12,9 @@ mod convert;
 mod define;
 mod difference;
 mod duration;
+mod events;
+#[cfg(feature = "tls")]
+mod fetch;
 mod file;
 mod imgproxy;
 mod list;
@@ -44,6 +47,7 @@ pub use choice::{
 };
 pub use convert::ReadFile;
 pub use define::{Definition, Reload};
+pub use events::{Events, EventsWiring};
 pub use list::{Presets, Ratio};
 pub use locations::{
     Locations, SOCKET_PATH_BYTES_MAX, canonical_path, is_private_directory, locations, prepare_socket_folder, sockets,

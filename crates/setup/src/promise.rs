@@ -42,6 +42,12 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
         line(&format!("from {}", outer.name), told(outer));
     }
     line("if nobody can tell", unprovable(settings));
+    if settings.hears_buckets() {
+        text.push_str("Who tells of changes in buckets\n");
+        crate::events::told_by(settings).into_iter().for_each(|(who, how)| {
+            let _ = writeln!(text, "  {who:<24}{how}");
+        });
+    }
     text.push_str("What the cache keeps\n");
     let mut line = |place: &str, words: String| {
         let _ = writeln!(text, "  {place:<24}{words}");
@@ -125,8 +131,15 @@ fn disk(settings: &Settings) -> String {
             "is gone once its event is handled, at most {fill} later; a lost event waits for `afterimage reconcile`"
         );
     }
+    let scan = match settings.purge.reconcile_requests_max {
+        0 => "one scan (purge.reconcile_interval)".to_owned(),
+        max => format!(
+            "as many scans of {} requests as there is stored (purge.reconcile_interval, purge.reconcile_requests_max)",
+            grouped(max)
+        ),
+    };
     format!(
-        "is gone once its event is handled, at most {fill} later; if it was lost, after at most {} and one scan (purge.reconcile_interval)",
+        "is gone once its event is handled, at most {fill} later; if it was lost, after at most {} and {scan}",
         display(interval)
     )
 }
@@ -267,6 +280,7 @@ mod tests {
             (&[("source.window", "0")][..], "never served again"),
             (&[("source.on_unprovable", "1h")], "MAY BE SERVED for 1h"),
             (&[("purge.reconcile_interval", "0")], "waits for `afterimage reconcile`"),
+            (&[("purge.reconcile_requests_max", "50000")], "scans of 50,000 requests"),
             (&[("http.browser_age", "0")], "asked for again each time"),
             (&[("policy.open", "true")], "not bounded"),
             (&[("signing.required", "true"), ("signing.keys", "a 0123456789abcdef")], "nothing (signing.required)"),
@@ -319,6 +333,15 @@ mod tests {
             ("behaviours", "path=/a* ttl_min=2m path=/b"),
         ]);
         for words in ["to http://www.example.com/", "MAY BE SERVED STALE for 1h", "/a*", "IS KEPT for 2m"] {
+            assert!(text.contains(words), "{words} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn how_events_of_buckets_arrive_is_said() {
+        assert!(!with(&[]).contains("buckets"));
+        let text = with(&[("events.buckets", "img")]);
+        for words in ["deliveries", "POST /events"] {
             assert!(text.contains(words), "{words} in\n{text}");
         }
     }

@@ -263,14 +263,14 @@ settings! {
     /// A front for imgproxy's URLs: what imgproxy's clients ask for, served by the same pictures. See docs/operating/imgproxy.md.
     imgproxy: ImgproxySettings {
         /// Below which path its URLs are, with a slash at both ends: "/imgproxy/"; "/" serves nothing but them. Unset: no such front.
-        path: Option<String> = "", Kind::Text, Live;
+        path: Option<String> = "", Kind::Text("/imgproxy/"), Live;
         /// Key and salt in hex, with a colon between, as IMGPROXY_KEY and IMGPROXY_SALT hold them; a comma between pairs. Without
         /// one, URLs are unsigned and the policy holds for them.
         keys: Option<Secret> = "", Kind::Secret, Live;
         /// How many bytes a signature has: IMGPROXY_SIGNATURE_SIZE.
         signature_bytes: usize = "32", count(8, 32), Live;
         /// What stands before every source URL: IMGPROXY_BASE_URL.
-        base_url: String = "", Kind::Text, Live;
+        base_url: String = "", Kind::Text("s3://photos/"), Live;
         /// Source URLs that are originals here beside those of the sources themselves: "old/ s3://old-bucket/", or "s3://bucket/"
         /// without a prefix. A folder is local:///.
         sources: Vec<String> = "", Kind::Texts, Live;
@@ -325,6 +325,27 @@ settings! {
         poll_interval: Duration = "1s", milliseconds(10, 3_600_000), Restart;
     }
 
+    /// What buckets say of their objects, to `POST /events` on the operator's listener or to a queue. See docs/operating/events.md.
+    events: EventsSettings {
+        /// The buckets whose objects are originals, as BUCKET or BUCKET/PREFIX/, and where they are mounted the mount's prefix
+        /// behind a space: "pictures/originals/", "team-pictures team/".
+        buckets: Vec<String> = "", Kind::Texts, Restart;
+        /// Where derivatives lie in those buckets, in the same form. What happens there is our own doing and makes no work.
+        derivatives: Vec<String> = "", Kind::Texts, Restart;
+        /// The bearer token that opens `POST /events` and nothing else. admin.token opens it too.
+        token: Option<Secret> = "", Kind::Secret, Restart;
+        /// The topics of SNS that may deliver to `POST /events`, by ARN. Their signatures are checked.
+        sns_topics: Vec<String> = "", Kind::Texts, Restart;
+        /// The URL of a queue of SQS. `serve --events URL` sets it.
+        sqs_url: Option<String> = "", Kind::Text("https://sqs.eu-central-1.amazonaws.com/111122223333/pictures"), Restart;
+        /// Where the queue's service is, where neither its URL nor its region says so.
+        sqs_endpoint: Option<String> = "", Kind::Text("https://vpce-0123.sqs.eu-central-1.vpce.amazonaws.com"), Restart;
+        /// The queue's region, where its URL does not name it.
+        sqs_region: Option<String> = "", Kind::Text("eu-central-1"), Restart;
+        /// The profile whose credentials are used. Unset is the usual chain: environment, files, the machine's role.
+        sqs_profile: Option<String> = "", Kind::Text("pictures"), Restart;
+    }
+
     /// How what was made of a lost original is removed.
     purge: PurgeSettings {
         /// The longest a picture may take from the first question to the source until it is stored. Later it is abandoned.
@@ -335,6 +356,9 @@ settings! {
         mass_loss_count: u64 = "100", count(0, 1_000_000_000), Restart;
         /// How often derivatives are compared with originals. 0 is never.
         reconcile_interval: Duration = "1d", seconds(0, 365 * DAY_S), Restart;
+        /// Requests (one per original, one per thousand derivatives) that one comparison may cost, from 1000; the next one goes on
+        /// where it stopped. 0 does not bound them.
+        reconcile_requests_max: u64 = "0", count(0, 1_000_000_000), Restart;
     }
 
     /// The record of purges.

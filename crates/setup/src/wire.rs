@@ -12,7 +12,7 @@ use afterimage_origin::{Origin, Originals as HttpOriginals};
 use afterimage_purge::{Purger, StateLock};
 use afterimage_store::{Asker, Derivatives, Originals, Read, Write};
 
-use crate::{Absences, AskedServer, Mount, Mounted, Source, Upstream};
+use crate::{Absences, AskedServer, Events, EventsWiring, Mount, Mounted, Source, Upstream};
 
 /// Every part's own settings, and the places they work in.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub struct Wiring {
     pub outer: Vec<afterimage_cdn::Config>,
     /// The directory watch.
     pub watch: afterimage_events::Config,
+    /// The events of buckets, where any is named.
+    pub events: Option<EventsWiring>,
 }
 
 /// A tier of the cache on disk.
@@ -74,6 +76,8 @@ pub struct Wired {
     pub fences: Vec<Arc<dyn Fence>>,
     /// The HTTP servers that are asked.
     pub servers: Vec<AskedServer>,
+    /// The doors for events of buckets.
+    pub events: Option<Events>,
 }
 
 /// The parts cannot be joined.
@@ -147,6 +151,7 @@ pub fn wire_with(
         clock: clock.clone(),
     };
     let purger = Purger::open_locked(purge, parts, lock)?;
+    let events = wiring.events.as_ref().map(|events| events.open(&purger, &clock));
     let parts = afterimage_edge::Parts {
         originals: originals.clone(),
         derivatives,
@@ -157,7 +162,7 @@ pub fn wire_with(
         notice: purger.clone(),
         clock,
     };
-    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, absences, fences, servers })
+    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, absences, fences, servers, events })
 }
 
 /// Joins every outer cache. What is sent and not complete is kept in a folder of its own beside the journal.

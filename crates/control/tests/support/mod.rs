@@ -141,6 +141,7 @@ impl World {
             purger,
             originals: originals.clone(),
             absences: Box::new(Vec::new),
+            events: None,
             invalidations: Invalidations::new(config, edge.clone(), fences, clock.clone()),
             door: Door::Public,
             base: "http://127.0.0.1:8080".into(),

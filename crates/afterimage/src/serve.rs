@@ -231,7 +231,7 @@ async fn greet(
         .collect();
     if settings.asks_over_http() {
         watched.push(
-            "an HTTP server tells nothing: changes there are noticed when it is asked (source.window)".to_owned(),
+            "servers and buckets tell nothing: changes there are noticed when it is asked (source.window)".to_owned(),
         );
     }
     watched.dedup();

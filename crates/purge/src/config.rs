@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterimage_identity::{Ask, Clock, Fence, Invalidate, SourceId};
+use afterimage_identity::{Ask, Clock, Fence, Happened, Invalidate, SourceId};
 use afterimage_store::{Read, Write};
 
 use crate::Holder;
@@ -52,6 +52,11 @@ pub struct Config {
     pub backoff_ms_min: u64,
     /// The longest pause before trying again, in milliseconds.
     pub backoff_ms_max: u64,
+    /// Whether what is said to be created may have replaced something, of which caches may still hold the old version: where a
+    /// source's word for both is the same, and nobody but the source knows what it had before.
+    pub creations_replace: bool,
+    /// What no purge can reach, in words for receipts.
+    pub recoverable: Vec<String>,
     /// Whether everything is looked at when it starts.
     pub scan_at_start: bool,
     /// How often everything is looked at, in milliseconds, from 1,000; `None`: only at start and when asked.
@@ -75,6 +80,8 @@ impl Default for Config {
             open_max: 10_000,
             backoff_ms_min: 100,
             backoff_ms_max: 60_000,
+            creations_replace: false,
+            recoverable: Vec::new(),
             scan_at_start: true,
             scan_every_ms: Some(3_600_000),
             scan_per_s: 500,
@@ -99,6 +106,14 @@ impl Config {
         ];
         let broken: Vec<&str> = rules.iter().filter(|(holds, _)| !holds).map(|(_, rule)| *rule).collect();
         if broken.is_empty() { Ok(()) } else { Err(Error::Config(broken.join("; "))) }
+    }
+
+    /// What an event says, taken at no more than its source can know.
+    pub(crate) fn heard(&self, happened: Happened) -> Happened {
+        match happened {
+            Happened::Created if self.creations_replace => Happened::Changed,
+            said => said,
+        }
     }
 
     /// The pause after `attempts` failures.

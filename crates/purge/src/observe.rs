@@ -36,7 +36,8 @@ pub(crate) async fn handle(purger: &Arc<Purger>, batch: Vec<Heard>) {
     begin(purger, made).await;
 }
 
-async fn observe(purger: Arc<Purger>, heard: Heard) -> Vec<Made> {
+async fn observe(purger: Arc<Purger>, mut heard: Heard) -> Vec<Made> {
+    heard.event.happened = purger.config.heard(heard.event.happened);
     match heard.event.subject.clone() {
         Subject::Original(original) if original.source == purger.config.source => {
             observe_original(&purger, &heard, &original).await.into_iter().collect()

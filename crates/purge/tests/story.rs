@@ -83,6 +83,28 @@ async fn events_that_mean_nothing_cost_nothing() {
     assert_eq!(world.script.take(), Vec::<String>::new());
 }
 
+/// A bucket says "created" of an overwrite too, and caches may hold what it replaced, stored or not.
+#[tokio::test(start_paused = true)]
+async fn where_creations_may_replace_they_fence_what_is_cached() {
+    for (replace, derived) in [(true, None), (true, Some("new")), (false, None), (false, Some("new"))] {
+        let mut world = World::new(&[]);
+        world.config.creations_replace = replace;
+        world.config.recoverable = vec!["earlier versions".to_owned()];
+        world.upload("a.jpg", "new").await;
+        if let Some(content) = derived {
+            world.derive("a.jpg", content, "r1").await;
+        }
+        world.edge.cache("/a.jpg", &original("a.jpg"), &Version::of_content(b"old"));
+        let running = world.run();
+        running.hears(event("a.jpg", Happened::Created, FoundBy::Event)).await;
+        assert_eq!(world.edge.cached.lock().unwrap().is_empty(), replace, "{derived:?}");
+        assert_eq!(world.stored().await.len(), usize::from(derived.is_some()), "what is current stays");
+        if replace && derived.is_none() {
+            assert_eq!(running.receipts()[0].recoverable, ["earlier versions"], "receipts say what no purge reaches");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_cached_and_not_stored_is_fenced() {
     for (happened, found_by) in [(Happened::Changed, FoundBy::Event), (Happened::Changed, FoundBy::Read)] {

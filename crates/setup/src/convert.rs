@@ -133,6 +133,8 @@ impl Settings {
             mounts: self.mounts(),
             origins: self.origin_configs(source),
             http_originals: self.http_originals(),
+            buckets: self.bucket_configs(source),
+            derivatives_bucket: self.derivatives_bucket(),
             derivatives_directory: self.derivatives.directory.clone().unwrap_or_else(|| locations.derivatives.clone()),
             state_directory: locations.state.clone(),
             edge: self.edge(read)?,
@@ -168,6 +170,8 @@ impl Settings {
                     count: self.purge.mass_loss_count,
                 },
                 receipts_max: self.receipts.kept_max,
+                // A bucket has one word for "came" and "was replaced", and a server none.
+                creations_replace: self.asks_over_http(),
                 scan_every_ms: Some(milliseconds(self.purge.reconcile_interval)).filter(|every| *every > 0),
                 ..Default::default()
             },

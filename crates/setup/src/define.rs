@@ -58,6 +58,8 @@ pub enum Kind {
     Path,
     /// An absolute URL.
     Url,
+    /// A text, with an example.
+    Text(&'static str),
     /// An IP address and port.
     Address,
     /// A text that is never shown.
@@ -93,6 +95,7 @@ impl Kind {
             Self::Name => "name, 1 to 32 of a-z, 0-9 and -".into(),
             Self::Path => "path".into(),
             Self::Url => "URL".into(),
+            Self::Text(_) => "text".into(),
             Self::Address => "IP address and port".into(),
             Self::Secret => "secret".into(),
             Self::Presets => "table of names and parameters".into(),

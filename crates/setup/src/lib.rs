@@ -5,6 +5,7 @@
 
 mod access;
 mod behaviour;
+mod bucket;
 mod check;
 mod choice;
 mod convert;

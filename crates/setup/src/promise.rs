@@ -24,7 +24,16 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
         let _ = writeln!(text, "  {place:<24}{words}");
     };
     line("from this server", window(settings));
-    line("from its disk", disk(settings));
+    line(if settings.derivatives.url.is_some() { "from its bucket" } else { "from its disk" }, stored(settings));
+    if settings.derivatives.url.is_some() {
+        line("", "how many bytes that bucket takes is for its lifecycle rules to say".into());
+    }
+    if settings.asks_buckets() {
+        line(
+            "from the owner's bucket",
+            "may be brought back where that keeps earlier versions; receipts say so".into(),
+        );
+    }
     line("from a browser", beyond(settings.http.browser_age, "http.browser_age", "no purge reaches a browser"));
     line(
         "from a CDN in front",
@@ -77,7 +86,7 @@ fn window(settings: &Settings) -> String {
     format!("is not served later than {} after, even if every event is lost (source.window)", display(window))
 }
 
-fn disk(settings: &Settings) -> String {
+fn stored(settings: &Settings) -> String {
     let fill = display(settings.purge.fill_timeout);
     let interval = settings.purge.reconcile_interval;
     if interval.is_zero() {

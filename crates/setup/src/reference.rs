@@ -134,6 +134,7 @@ fn line(definition: &Definition, kind: Kind) -> String {
         Kind::Path if definition.default.is_empty() => {
             format!("# {name} = \"/path/to/{}\"\n", definition.name.replace('.', "-"))
         }
+        Kind::Text(example) => format!("# {name} = {}\n", quoted(example)),
         Kind::Url => format!("# {name} = \"https://origin.example/pictures/\"\n"),
         Kind::Duration { .. } if definition.default.is_empty() => format!("# {name} = \"1m\"\n"),
         Kind::Bool | Kind::Integer { .. } => format!("{name} = {}\n", definition.default),
@@ -189,7 +190,7 @@ mod tests {
             Some(file) if file.starts_with("secret_file = ") => "secret = \"0123456789abcdef\"\n".to_owned(),
             Some(setting) if setting.starts_with("[[") => format!("{setting}\n"),
             // A folder and a URL at once is a mistake, and so is https in a build without TLS.
-            Some(setting) if setting.starts_with("url = ") || setting.starts_with("origin = ") => {
+            Some(setting) if ["url = ", "origin = ", "profile = "].iter().any(|key| setting.starts_with(key)) => {
                 format!("# {setting}\n")
             }
             Some(setting)

@@ -15,6 +15,8 @@ pub enum Source {
     Directory(PathBuf),
     /// An HTTP server: a URL that ends in a slash.
     Url(String),
+    /// A bucket: `s3://BUCKET/PREFIX`.
+    Bucket(String),
 }
 
 impl Source {
@@ -23,14 +25,19 @@ impl Source {
         let is_url = text.split_once("://").is_some_and(|(scheme, _)| {
             !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
         });
-        if is_url { Self::Url(text.to_owned()) } else { Self::Directory(text.into()) }
+        if is_url { Self::at(text) } else { Self::Directory(text.into()) }
+    }
+
+    /// What a URL names: a bucket or an HTTP server.
+    fn at(url: &str) -> Self {
+        if url.starts_with("s3://") { Self::Bucket(url.to_owned()) } else { Self::Url(url.to_owned()) }
     }
 
     /// The setting that it stands for, and its value.
     pub fn setting(&self) -> (String, String) {
         match self {
             Self::Directory(path) => ("source.directory".to_owned(), path.display().to_string()),
-            Self::Url(url) => ("source.url".to_owned(), url.clone()),
+            Self::Url(url) | Self::Bucket(url) => ("source.url".to_owned(), url.clone()),
         }
     }
 
@@ -38,7 +45,7 @@ impl Source {
     pub fn directory(&self) -> Option<&Path> {
         match self {
             Self::Directory(path) => Some(path),
-            Self::Url(_) => None,
+            Self::Url(_) | Self::Bucket(_) => None,
         }
     }
 }
@@ -47,7 +54,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(path) => write!(f, "{}", path.display()),
-            Self::Url(url) => f.write_str(url),
+            Self::Url(url) | Self::Bucket(url) => f.write_str(url),
         }
     }
 }
@@ -84,7 +91,7 @@ impl Settings {
     /// The source at the root; `None` where none is set.
     pub fn root_source(&self) -> Option<Source> {
         let directory = self.source.directory.clone().map(Source::Directory);
-        directory.or_else(|| self.source.url.clone().map(Source::Url))
+        directory.or_else(|| self.source.url.as_deref().map(Source::at))
     }
 
     /// The sources below prefixes, in the order they are written. Entries that cannot be read were reported.
@@ -99,7 +106,7 @@ impl Settings {
         self.source.window.unwrap_or(usual)
     }
 
-    /// Whether any source is asked over HTTP.
+    /// Whether any source is asked over HTTP: a server, or a bucket.
     pub fn asks_over_http(&self) -> bool {
         let mounted = self.mounts().into_iter().map(|mount| mount.source);
         self.root_source().into_iter().chain(mounted).any(|source| source.directory().is_none())
@@ -139,6 +146,7 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
             found.extend(below.into_iter().map(|mistake| named(key, mistake)));
         }
     }
+    found.extend(crate::bucket::mistakes(settings));
     // What is wrong for one server is wrong for all.
     found.dedup();
     found
@@ -189,7 +197,7 @@ impl Settings {
         let mounted = self.mounts().into_iter().map(|mount| mount.source);
         let urls = std::iter::once(root.clone()).chain(mounted).filter_map(|source| match source {
             Source::Url(url) => Some(url),
-            Source::Directory(_) => None,
+            Source::Directory(_) | Source::Bucket(_) => None,
         });
         urls.map(|url| (url.clone(), self.origin_config(&url))).collect()
     }

@@ -10,8 +10,10 @@ use afterimage_events::Watch;
 use afterimage_identity::{Clock, Event, Fence, Notice, Original, OriginalKey, Subject};
 use afterimage_origin::{Origin, Originals as HttpOriginals};
 use afterimage_purge::{Purger, StateLock};
+use afterimage_store::bucket::{Config as BucketConfig, Place};
 use afterimage_store::{Asker, Derivatives, Originals, Read, Write};
 
+use crate::bucket;
 use crate::{Mount, Mounted, Source, Upstream};
 
 /// Every part's own settings, and the places they work in.
@@ -25,6 +27,10 @@ pub struct Wiring {
     pub origins: BTreeMap<String, afterimage_origin::Config>,
     /// How originals are read from them.
     pub http_originals: afterimage_origin::OriginalsConfig,
+    /// How each bucket among them is asked, by its URL.
+    pub buckets: BTreeMap<String, BucketConfig>,
+    /// The bucket of derivatives, where they are not in a directory.
+    pub derivatives_bucket: Option<BucketConfig>,
     /// The directory of derivatives.
     pub derivatives_directory: PathBuf,
     /// The directory of journal, receipts and lock.
@@ -106,13 +112,17 @@ pub fn wire_with(
         None => None,
     };
     let lock = StateLock::acquire(&wiring.state_directory, &*clock, Some(about.to_owned()))?;
-    let originals = open_sources(wiring, &clock)?;
-    let derivatives: Arc<dyn Write> =
-        Arc::new(Derivatives::open(&wiring.derivatives_directory, wiring.derivatives.clone())?);
+    let mut recoverable = Vec::new();
+    let originals = open_sources(wiring, &clock, &mut recoverable)?;
+    let derivatives: Arc<dyn Write> = match &wiring.derivatives_bucket {
+        Some(config) => bucket::open_derivatives(config)?,
+        None => Arc::new(Derivatives::open(&wiring.derivatives_directory, wiring.derivatives.clone())?),
+    };
     let ask = Arc::new(Asker::new(originals.clone(), clock.clone()));
     let cache = Cache::new(wiring.cache.clone());
     let fences: Vec<Arc<dyn Fence>> = vec![Arc::new(cache.clone())];
-    let purge = afterimage_purge::Config { state_dir: wiring.state_directory.clone(), ..wiring.purge.clone() };
+    let state_dir = wiring.state_directory.clone();
+    let purge = afterimage_purge::Config { state_dir, recoverable, ..wiring.purge.clone() };
     let parts = afterimage_purge::Parts {
         fences: fences.clone(),
         derivatives: derivatives.clone(),
@@ -135,9 +145,13 @@ pub fn wire_with(
     Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, fences })
 }
 
-/// Opens every source, and joins them into one.
-fn open_sources(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Read>, WireError> {
-    let open = |source: &Source| -> Result<Arc<dyn Read>, WireError> {
+/// Opens every source, and joins them into one; and notes what each keeps of what is deleted there.
+fn open_sources(
+    wiring: &Wiring,
+    clock: &Arc<dyn Clock>,
+    recoverable: &mut Vec<String>,
+) -> Result<Arc<dyn Read>, WireError> {
+    let mut open = |source: &Source| -> Result<Arc<dyn Read>, WireError> {
         match source {
             Source::Directory(path) => Ok(Arc::new(Originals::open(path, wiring.originals.clone(), clock.clone())?)),
             Source::Url(url) => {
@@ -146,6 +160,16 @@ fn open_sources(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Read>
                 let origin = Origin::new(config, clock.clone()).map_err(WireError::Origin)?;
                 let originals = HttpOriginals::new(Arc::new(origin), wiring.http_originals.clone());
                 Ok(Arc::new(Upstream::new(originals)))
+            }
+            Source::Bucket(url) => {
+                let wrong = |why| WireError::Store(afterimage_store::Error::Io { why });
+                let config = match wiring.buckets.get(url) {
+                    Some(config) => config.clone(),
+                    None => BucketConfig::new(Place::parse(url).map_err(wrong)?),
+                };
+                let (originals, kept) = bucket::open_originals(&config)?;
+                recoverable.extend(kept);
+                Ok(originals)
             }
         }
     };

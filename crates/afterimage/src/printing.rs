@@ -43,6 +43,9 @@ pub fn receipt(receipt: &Receipt) -> String {
     for removed in &receipt.removed {
         let _ = writeln!(text, "    {} ({} bytes)", removed.key, removed.bytes);
     }
+    for kept in &receipt.recoverable {
+        let _ = writeln!(text, "  NOT REACHED: {kept}");
+    }
     for layer in &receipt.layers {
         match &layer.state {
             LayerState::Waiting { last_error: Some(error), attempts } => {

@@ -290,7 +290,7 @@ async fn greet(settings: &Settings, wired: &Wired, watches: &[Watch], source: &S
         .collect();
     if settings.asks_over_http() && !settings.hears_buckets() {
         watched.push(
-            "an HTTP server tells nothing: changes there are noticed when it is asked (source.window)".to_owned(),
+            "servers and buckets tell nothing: changes there are noticed when it is asked (source.window)".to_owned(),
         );
     }
     watched.dedup();

@@ -57,6 +57,8 @@ fn wiring(home: &Path) -> Wiring {
         mounts: Vec::new(),
         origins: Default::default(),
         http_originals: Default::default(),
+        buckets: Default::default(),
+        derivatives_bucket: None,
         derivatives_directory: home.join("derivatives"),
         state_directory: home.join("state"),
         edge: afterimage_edge::Config::default(),

@@ -87,4 +87,7 @@ pub struct Receipt {
     pub removed_count: u64,
     /// The layers it had to reach.
     pub layers: Vec<Layer>,
+    /// What no purge can reach and its owner may bring back, in words: earlier versions that a bucket of originals keeps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoverable: Vec<String>,
 }

@@ -55,6 +55,8 @@ pub struct Config {
     pub backoff_ms_min: u64,
     /// The longest pause before trying again, in milliseconds.
     pub backoff_ms_max: u64,
+    /// What no purge can reach, in words for receipts.
+    pub recoverable: Vec<String>,
     /// Whether everything is looked at when it starts.
     pub scan_at_start: bool,
     /// How often everything is looked at, in milliseconds, from 1,000; `None`: only at start and when asked.
@@ -82,6 +84,7 @@ impl Default for Config {
             open_max: 10_000,
             backoff_ms_min: 100,
             backoff_ms_max: 60_000,
+            recoverable: Vec::new(),
             scan_at_start: true,
             scan_every_ms: Some(3_600_000),
             scan_per_s: 500,

@@ -127,6 +127,7 @@ impl Task {
             removed: Vec::new(),
             removed_count: 0,
             layers: Vec::new(),
+            recoverable: Vec::new(),
         };
         Self { receipt, targets, planned: Vec::new(), wide: false, told: BTreeMap::new(), again: None, parked: false }
     }

@@ -262,7 +262,10 @@ impl Purger {
 
     /// Writes purges down before they begin. If that fails they begin all the same: what is deleted must not stay because
     /// a disk is full, and the scan at the next start finds what a crash would leave. Their ids, and whether they are written.
-    pub(crate) async fn enter(self: &Arc<Self>, tasks: Vec<Task>) -> (Vec<u64>, io::Result<()>) {
+    pub(crate) async fn enter(self: &Arc<Self>, mut tasks: Vec<Task>) -> (Vec<u64>, io::Result<()>) {
+        for task in &mut tasks {
+            task.receipt.recoverable.clone_from(&self.config.recoverable);
+        }
         let ids = self.books.add(tasks);
         self.give_up_oldest();
         let written = self.books.flush(true).await;

@@ -84,6 +84,18 @@ async fn events_that_mean_nothing_cost_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn receipts_name_what_no_purge_reaches() {
+    let mut world = World::new(&[]);
+    world.config.recoverable = vec!["earlier versions".to_owned()];
+    world.upload("a.jpg", "new").await;
+    world.edge.cache("/a.jpg", &original("a.jpg"), &Version::of_content(b"old"));
+    let running = world.run();
+    running.hears(event("a.jpg", Happened::Written, FoundBy::Event)).await;
+    assert!(world.edge.cached.lock().unwrap().is_empty());
+    assert_eq!(running.receipts()[0].recoverable, ["earlier versions"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_cached_and_not_stored_is_fenced() {
     for (happened, found_by) in [(Happened::Changed, FoundBy::Event), (Happened::Changed, FoundBy::Read)] {
         let world = World::new(&[]);

@@ -117,6 +117,15 @@ fn times(settings: &Settings, found: &mut Vec<Mistake>) {
         render,
         "a fill holds a whole render, so give it more",
     );
+    if settings.asks_buckets() {
+        at_least(
+            "purge.fill_timeout",
+            settings.purge.fill_timeout,
+            "s3.total_timeout",
+            settings.s3.total_timeout,
+            "a fill holds a whole answer of its source, so give it more",
+        );
+    }
     if settings.asks_over_http() {
         at_least(
             "purge.fill_timeout",

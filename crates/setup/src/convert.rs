@@ -136,6 +136,8 @@ impl Settings {
             mounts: self.mounts().to_vec(),
             origins: self.origin_configs(source),
             http_originals: self.http_originals(),
+            buckets: self.bucket_configs(source),
+            derivatives_bucket: self.derivatives_bucket(),
             derivatives_directory: self.derivatives.directory.clone().unwrap_or_else(|| locations.derivatives.clone()),
             state_directory: locations.state.clone(),
             edge: self.edge(read)?,

@@ -77,7 +77,8 @@ impl Settings {
     /// How events of buckets come in; `None` where no bucket is named.
     pub(crate) fn events_wiring(&self, root: &Source) -> Option<EventsWiring> {
         let originals = self.original_places(Some(root));
-        let derivatives = self.events.derivatives.iter().filter_map(|text| Place::parse(text).ok()).collect();
+        let own = self.events.derivatives.iter().chain(&self.derivatives.url);
+        let derivatives = own.filter_map(|text| Place::parse(text).ok()).collect();
         (!originals.is_empty()).then(|| EventsWiring {
             places: Places { source: self.source.name.clone(), originals, derivatives },
             sns_topics: self.events.sns_topics.clone(),

@@ -26,8 +26,8 @@ pub(crate) fn front(settings: &Settings) -> Option<Imgproxy> {
 fn own(settings: &Settings) -> Vec<Mapping> {
     let url = |source: &Source| match source {
         Source::Directory(_) => "local:///".to_owned(),
-        Source::Url(url) if url.ends_with('/') => url.clone(),
-        Source::Url(url) => format!("{url}/"),
+        Source::Url(url) | Source::Bucket(url) if url.ends_with('/') => url.clone(),
+        Source::Url(url) | Source::Bucket(url) => format!("{url}/"),
     };
     let root = settings.root_source().map(|source| Mapping { url: url(&source), prefix: String::new() });
     let shared = settings.mounts().iter().filter(|mount| mount.hosts.is_empty());

@@ -6,6 +6,7 @@
 mod absence;
 mod access;
 mod behaviour;
+mod bucket;
 mod check;
 mod choice;
 mod convert;

@@ -38,7 +38,7 @@ pub fn locations(canonical_source: &Source, environment: &BTreeMap<String, Strin
             return Err(format!("{} is a relative path; give the canonical one", path.display()));
         }
         Source::Directory(path) => Digest::new("state").part(path.as_os_str().as_bytes()).hex(16),
-        Source::Url(url) => Digest::new("state of a url").part(url.as_bytes()).hex(16),
+        Source::Url(url) | Source::Bucket(url) => Digest::new("state of a url").part(url.as_bytes()).hex(16),
     };
     let state = base(environment, "XDG_STATE_HOME", ".local/state", "/var/lib").join(&id);
     Ok(Locations {

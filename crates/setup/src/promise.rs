@@ -34,7 +34,16 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
             "counts as gone on a 404 or 410, once that server has answered so for a key that nobody has".into(),
         );
     }
-    line("from its disk", disk(settings));
+    line(if settings.derivatives.url.is_some() { "from its bucket" } else { "from its disk" }, stored(settings));
+    if settings.derivatives.url.is_some() {
+        line("", "how many bytes that bucket takes is for its lifecycle rules to say".into());
+    }
+    if settings.asks_buckets() {
+        line(
+            "from the owner's bucket",
+            "may be brought back where that keeps earlier versions; receipts say so".into(),
+        );
+    }
     line("from a browser", beyond(settings.http.browser_age, "http.browser_age", "no purge reaches a browser"));
     let why = if settings.cdn.0.is_empty() { "none is told (cdn)" } else { "only where none of these is told" };
     line("from a CDN in front", beyond(settings.http.shared_age, "http.shared_age", why));
@@ -123,7 +132,7 @@ fn window(window: Duration, key: &str) -> String {
     format!("is not served later than {} after, even if every event is lost ({key})", display(window))
 }
 
-fn disk(settings: &Settings) -> String {
+fn stored(settings: &Settings) -> String {
     let fill = display(settings.purge.fill_timeout);
     let interval = settings.purge.reconcile_interval;
     if interval.is_zero() {

@@ -207,7 +207,9 @@ mod tests {
             Some(file) if file.starts_with("secret_file = ") => "secret = \"0123456789abcdef\"\n".to_owned(),
             Some(setting) if setting.starts_with("[[") => format!("{setting}\n"),
             // A folder and a URL at once is a mistake, and so is https in a build without TLS, or a queue without a bucket.
-            Some(setting) if ["url = ", "origin = ", "sqs_url = "].iter().any(|key| setting.starts_with(key)) => {
+            Some(setting)
+                if ["url = ", "origin = ", "sqs_url = ", "profile = "].iter().any(|key| setting.starts_with(key)) =>
+            {
                 format!("# {setting}\n")
             }
             Some(setting)

@@ -16,6 +16,8 @@ pub enum Source {
     Directory(PathBuf),
     /// An HTTP server: a URL that ends in a slash.
     Url(String),
+    /// A bucket: `s3://BUCKET/PREFIX`.
+    Bucket(String),
 }
 
 impl Source {
@@ -24,14 +26,19 @@ impl Source {
         let is_url = text.split_once("://").is_some_and(|(scheme, _)| {
             !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
         });
-        if is_url { Self::Url(text.to_owned()) } else { Self::Directory(text.into()) }
+        if is_url { Self::at(text) } else { Self::Directory(text.into()) }
+    }
+
+    /// What a URL names: a bucket or an HTTP server.
+    fn at(url: &str) -> Self {
+        if url.starts_with("s3://") { Self::Bucket(url.to_owned()) } else { Self::Url(url.to_owned()) }
     }
 
     /// The setting that it stands for, and its value.
     pub fn setting(&self) -> (String, String) {
         match self {
             Self::Directory(path) => ("source.directory".to_owned(), path.display().to_string()),
-            Self::Url(url) => ("source.url".to_owned(), url.clone()),
+            Self::Url(url) | Self::Bucket(url) => ("source.url".to_owned(), url.clone()),
         }
     }
 
@@ -39,14 +46,14 @@ impl Source {
     pub fn usual_window(&self) -> Duration {
         match self {
             Self::Directory(_) => Duration::from_secs(1),
-            Self::Url(_) => Duration::from_secs(60),
+            Self::Url(_) | Self::Bucket(_) => Duration::from_secs(60),
         }
     }
 
     /// What is wrong with it by itself.
     fn mistakes(&self, settings: &Settings) -> Vec<afterimage_origin::Mistake> {
         match self {
-            Self::Directory(_) => Vec::new(),
+            Self::Directory(_) | Self::Bucket(_) => Vec::new(),
             Self::Url(url) => settings.origin_config(url).mistakes(),
         }
     }
@@ -58,7 +65,9 @@ impl Source {
             (Self::Directory(outer), Self::Directory(inner)) => {
                 inner.strip_prefix(outer).ok()?.to_string_lossy().into_owned()
             }
-            (Self::Url(outer), Self::Url(inner)) => inner.strip_prefix(outer)?.to_owned(),
+            (Self::Url(outer), Self::Url(inner)) | (Self::Bucket(outer), Self::Bucket(inner)) => {
+                inner.strip_prefix(outer)?.to_owned()
+            }
             _ => return None,
         };
         let rest = rest.trim_matches('/');
@@ -69,7 +78,7 @@ impl Source {
     pub fn http(&self) -> Option<&str> {
         match self {
             Self::Url(url) => Some(url),
-            Self::Directory(_) => None,
+            Self::Directory(_) | Self::Bucket(_) => None,
         }
     }
 
@@ -77,7 +86,7 @@ impl Source {
     pub fn directory(&self) -> Option<&Path> {
         match self {
             Self::Directory(path) => Some(path),
-            Self::Url(_) => None,
+            Self::Url(_) | Self::Bucket(_) => None,
         }
     }
 }
@@ -97,7 +106,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(path) => write!(f, "{}", path.display()),
-            Self::Url(url) => f.write_str(url),
+            Self::Url(url) | Self::Bucket(url) => f.write_str(url),
         }
     }
 }
@@ -106,7 +115,7 @@ impl Settings {
     /// The source at the root; `None` where none is set.
     pub fn root_source(&self) -> Option<Source> {
         let directory = self.source.directory.clone().map(Source::Directory);
-        directory.or_else(|| self.source.url.clone().map(Source::Url))
+        directory.or_else(|| self.source.url.as_deref().map(Source::at))
     }
 
     /// Every source with the prefix that it is mounted at and its validation window; first the root, whose prefix is empty.
@@ -133,7 +142,7 @@ impl Settings {
         windows.max().unwrap_or_else(|| self.root_window())
     }
 
-    /// Whether any source is asked over HTTP.
+    /// Whether any source is asked over HTTP: a server, or a bucket.
     pub fn asks_over_http(&self) -> bool {
         self.placed().iter().any(|placed| placed.source.directory().is_none())
     }
@@ -159,6 +168,7 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
     for (key, source) in root.chain(mounted).chain(passed) {
         found.extend(source.mistakes(settings).into_iter().map(|mistake| named(key, mistake)));
     }
+    found.extend(crate::bucket::mistakes(settings));
     // What is wrong for one server is wrong for all.
     found.dedup();
     found

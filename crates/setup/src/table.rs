@@ -33,15 +33,16 @@ settings! {
     source: SourceSettings {
         /// The folder of originals. Never written to. `serve DIR` sets it.
         directory: Option<PathBuf> = "", Kind::Path, Restart;
-        /// The URL of an HTTP server of originals, with a slash at its end, instead of a folder. `serve URL` sets it.
+        /// The URL of an HTTP server of originals, with a slash at its end, or s3://BUCKET/PREFIX, instead of a folder. `serve URL`
+        /// sets it.
         url: Option<String> = "", Kind::Url, Restart;
-        /// Further sources below prefixes of keys: "products/ https://origin.example/pictures/", "team/ /srv/team". One with `hosts`
-        /// ("img.example.com", "*.cdn.example") is those hosts' alone, and all that they have. `window` is its own validation window.
+        /// Further sources below prefixes of keys: "products/ https://origin.example/pictures/", "team/ /srv/team", "shop/ s3://BUCKET/PREFIX". One with
+        /// `hosts` ("img.example.com", "*.cdn.example") is those hosts' alone, and all that they have. `window` is its own validation window.
         mounts: Mounts = "", Kind::Mounts, Restart;
         /// The name of this source in cache tags and receipts. Changing it abandons every stored derivative.
         name: SourceId = "main", Kind::Name, Restart;
         /// The validation window: the oldest proof that an original is still there on which a picture is served. 0 asks on
-        /// every hit. Unset is 1s for a folder and 1m for an HTTP server, each for its own originals.
+        /// every hit. Unset is 1s for a folder and 1m for an HTTP server or a bucket, each for its own originals.
         window: Option<Duration> = "", WINDOW, Restart;
         /// What to do when the source cannot be asked: "503", or serve on for this long (a weaker promise).
         on_unprovable: OnUnprovable = "503", Kind::WordOrDuration { word: "503", min: Duration::from_secs(1), max: Duration::from_secs(7 * DAY_S) }, Live;
@@ -81,6 +82,27 @@ settings! {
         failures_max: u32 = "8", count(0, 1_000_000), Restart;
         /// For how long; then one request tries it again.
         rest: Duration = "5s", milliseconds(10, 3_600_000), Restart;
+    }
+
+    /// How buckets are asked: S3, and what speaks like it. See docs/operating/s3.md.
+    s3: S3Settings {
+        /// The server, where it is not AWS.
+        endpoint: Option<String> = "", Kind::Text("http://127.0.0.1:9000"), Restart;
+        /// The region. Unset is what environment, profile or machine say; with an endpoint, at last us-east-1.
+        region: Option<String> = "", Kind::Text("eu-central-1"), Restart;
+        /// Name the bucket in the path instead of the host, as most servers other than AWS want it.
+        path_style: bool = "false", Kind::Bool, Restart;
+        /// The profile whose credentials are used. Unset looks in the usual places: environment, profile "default", web identity,
+        /// container, machine.
+        profile: Option<String> = "", Kind::Text("pictures"), Restart;
+        /// The file of profiles, instead of ~/.aws/config and ~/.aws/credentials.
+        profiles_file: Option<PathBuf> = "", Kind::Path, Restart;
+        /// How often a request is tried in all, where a further try may help.
+        attempts_max: u32 = "4", count(1, 10), Restart;
+        /// The longest time until an answer begins, for one try.
+        attempt_timeout: Duration = "10s", milliseconds(10, 600_000), Restart;
+        /// The longest time for all tries together, and once more for a body.
+        total_timeout: Duration = "30s", milliseconds(10, 3_600_000), Restart;
     }
 
     /// The listener that viewers and CDNs reach.
@@ -150,7 +172,12 @@ settings! {
     derivatives: DerivativesSettings {
         /// The folder of derivatives. Unset is $XDG_CACHE_HOME/afterimage/ID.
         directory: Option<PathBuf> = "", Kind::Path, Restart;
-        /// Bytes kept; beyond it the least recently used go.
+        /// A bucket instead of the folder: s3://BUCKET/PREFIX, apart from all originals. Its bytes are not bounded here; give it a
+        /// lifecycle rule.
+        url: Option<String> = "", Kind::Text("s3://derived-pictures/"), Restart;
+        /// The profile whose credentials are used for that bucket. Unset is as for originals.
+        profile: Option<String> = "", Kind::Text("derived"), Restart;
+        /// Bytes kept in the folder; beyond it the least recently used go.
         bytes_max: Bytes = "10GiB", bytes(MIB, 1024 * TIB), Restart;
         /// Bytes that stay free on the file system whatever else is said.
         free_bytes_min: Bytes = "1GiB", bytes(0, 1024 * TIB), Restart;

@@ -10,8 +10,10 @@ use afterimage_events::Watch;
 use afterimage_identity::{Clock, Event, Fence, Invalidate, Notice, Original, OriginalKey, Subject};
 use afterimage_origin::{Origin, Originals as HttpOriginals};
 use afterimage_purge::{Purger, StateLock};
+use afterimage_store::bucket::{Config as BucketConfig, Place};
 use afterimage_store::{Asker, Derivatives, Originals, Read, Write};
 
+use crate::bucket;
 use crate::{Absences, AskedServer, Events, EventsWiring, Mount, Mounted, Source, Upstream};
 
 /// Every part's own settings, and the places they work in.
@@ -25,6 +27,10 @@ pub struct Wiring {
     pub origins: BTreeMap<String, afterimage_origin::Config>,
     /// How originals are read from them; their windows are the cache's.
     pub http_originals: afterimage_origin::OriginalsConfig,
+    /// How each bucket among them is asked, by its URL.
+    pub buckets: BTreeMap<String, BucketConfig>,
+    /// The bucket of derivatives, where they are not in a directory.
+    pub derivatives_bucket: Option<BucketConfig>,
     /// The directory of derivatives.
     pub derivatives_directory: PathBuf,
     /// The directory of journal, receipts and lock.
@@ -135,13 +141,17 @@ pub fn wire_with(
         None => None,
     };
     let lock = StateLock::acquire(&wiring.state_directory, &*clock, Some(about.to_owned()))?;
-    let (originals, absences) = open_sources(wiring, &clock, &mut servers)?;
-    let derivatives: Arc<dyn Write> =
-        Arc::new(Derivatives::open(&wiring.derivatives_directory, wiring.derivatives.clone())?);
+    let mut recoverable = Vec::new();
+    let (originals, absences) = open_sources(wiring, &clock, &mut servers, &mut recoverable)?;
+    let derivatives: Arc<dyn Write> = match &wiring.derivatives_bucket {
+        Some(config) => bucket::open_derivatives(config)?,
+        None => Arc::new(Derivatives::open(&wiring.derivatives_directory, wiring.derivatives.clone())?),
+    };
     let ask = Arc::new(Asker::new(originals.clone(), clock.clone()));
     let cache = open_cache(wiring, &clock)?;
     let fences: Vec<Arc<dyn Fence>> = vec![Arc::new(cache.clone())];
-    let purge = afterimage_purge::Config { state_dir: wiring.state_directory.clone(), ..wiring.purge.clone() };
+    let state_dir = wiring.state_directory.clone();
+    let purge = afterimage_purge::Config { state_dir, recoverable, ..wiring.purge.clone() };
     let parts = afterimage_purge::Parts {
         fences: fences.clone(),
         derivatives: derivatives.clone(),
@@ -196,17 +206,19 @@ fn open_cache(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Cache<Kept>, Wi
     Ok(cache)
 }
 
-/// Opens every source, and joins them into one; those on other machines have to show that they can prove absence.
+/// Opens every source, and joins them into one; those on other machines have to show that they can prove absence. Notes what each
+/// keeps of what is deleted there.
 fn open_sources(
     wiring: &Wiring,
     clock: &Arc<dyn Clock>,
     servers: &mut Vec<AskedServer>,
+    recoverable: &mut Vec<String>,
 ) -> Result<(Arc<dyn Read>, Arc<Absences>), WireError> {
     let root = std::iter::once(("", &wiring.source));
     let mounted = wiring.mounts.iter().map(|mount| (mount.prefix.as_str(), &mount.source));
     let (mut opened, mut remote) = (Vec::new(), Vec::new());
     for (prefix, source) in root.chain(mounted) {
-        let read = open_source(wiring, clock, (prefix, source), servers)?;
+        let read = open_source(wiring, clock, (prefix, source), servers, recoverable)?;
         if source.directory().is_none() {
             remote.push((prefix.to_owned(), source.to_string(), read.clone()));
         }
@@ -223,6 +235,7 @@ fn open_source(
     clock: &Arc<dyn Clock>,
     (prefix, source): (&str, &Source),
     servers: &mut Vec<AskedServer>,
+    recoverable: &mut Vec<String>,
 ) -> Result<Arc<dyn Read>, WireError> {
     match source {
         Source::Directory(path) => Ok(Arc::new(Originals::open(path, wiring.originals.clone(), clock.clone())?)),
@@ -236,6 +249,16 @@ fn open_source(
             let originals = Arc::new(HttpOriginals::new(Arc::new(origin), config));
             servers.push(AskedServer::Originals(url.clone(), originals.clone()));
             Ok(Arc::new(Upstream::new(originals)))
+        }
+        Source::Bucket(url) => {
+            let wrong = |why| WireError::Store(afterimage_store::Error::Io { why });
+            let config = match wiring.buckets.get(url) {
+                Some(config) => config.clone(),
+                None => BucketConfig::new(Place::parse(url).map_err(wrong)?),
+            };
+            let (originals, kept) = bucket::open_originals(&config)?;
+            recoverable.extend(kept);
+            Ok(originals)
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod asker;
 mod beneath;
+pub mod bucket;
 pub mod conformance;
 pub mod derivatives;
 mod error;
@@ -16,6 +17,8 @@ pub mod originals;
 mod walk;
 
 pub use asker::Asker;
+#[cfg(feature = "s3")]
+pub use bucket::{BucketDerivatives, BucketOriginals};
 pub use derivatives::{Config as DerivativesConfig, Derivatives};
 pub use error::{Error, Refusal};
 pub use keys::STORED_KEY_BYTES_MAX;

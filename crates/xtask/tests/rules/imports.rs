@@ -80,7 +80,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     (&["aws-sdk-s3"], &["store"], "one place speaks to buckets"),
     (&["aws-sdk-sqs"], &["events"], "one place reads queues"),
     (&["aws-sdk-cloudfront"], &["cdn"], "one place invalidates at CloudFront"),
-    (&["aws-config"], &["store", "events", "cdn"], "credentials are for those who call"),
+    (&["aws-config", "aws-runtime"], &["store", "events", "cdn"], "credentials are for those who call"),
     (
         &["hmac"],
         &["variant", "control", "cdn"],

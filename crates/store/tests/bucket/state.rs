@@ -1,0 +1,102 @@
+//! What the bucket in this process holds, versions and markers included, and what is ordered to go wrong with it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use s3s::dto::Metadata;
+use s3s::{S3ErrorCode, S3Result, s3_error};
+
+/// What goes wrong with a call.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// It is answered with this.
+    Code(S3ErrorCode),
+    /// It is never answered.
+    Silence,
+    /// Its body ends after so many bytes, with the length of the whole announced.
+    Cut(usize),
+    /// One letter of its body is another.
+    Flipped,
+    /// Keys that end so are refused with this code, in an answer of 200.
+    Part(&'static str, S3ErrorCode),
+    /// Keys that end so are not spoken of.
+    Unsaid(&'static str),
+}
+
+#[derive(Clone)]
+pub struct Version {
+    pub id: String,
+    /// `None` is a delete marker.
+    pub body: Option<Bytes>,
+    pub content_type: Option<String>,
+    pub metadata: Option<Metadata>,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub objects: BTreeMap<String, Vec<Version>>,
+    pub versioning: Option<&'static str>,
+    pub mfa_delete: bool,
+    pub retains: bool,
+    pub is_lost: bool,
+    pub hides_absence: bool,
+    pub no_bulk: bool,
+    pub faults: Vec<(&'static str, Fault, usize)>,
+    pub calls: Vec<String>,
+    made: u64,
+}
+
+impl State {
+    /// The next `times` calls of this name go wrong.
+    pub fn fail(&mut self, call: &'static str, fault: Fault, times: usize) {
+        self.faults.push((call, fault, times));
+    }
+
+    pub fn count(&self, call: &str) -> usize {
+        self.calls.iter().filter(|called| *called == call).count()
+    }
+
+    /// Everything stored, markers and hidden versions included.
+    pub fn versions(&self) -> usize {
+        self.objects.values().map(Vec::len).sum()
+    }
+
+    pub fn write(&mut self, key: &str, body: &[u8]) {
+        self.put(key, Some(Bytes::copy_from_slice(body)), None, None);
+    }
+
+    /// As anybody deletes who does not know of versions.
+    pub fn delete_plainly(&mut self, key: &str) {
+        self.remove(key, None);
+    }
+
+    pub fn put(&mut self, key: &str, body: Option<Bytes>, content_type: Option<String>, metadata: Option<Metadata>) {
+        self.made += 1;
+        let id = if self.versioning == Some("Enabled") { format!("v{}", self.made) } else { "null".to_owned() };
+        let versions = self.objects.entry(key.to_owned()).or_default();
+        versions.retain(|version| id != "null" || version.id != "null");
+        versions.push(Version { id, body, content_type, metadata });
+    }
+
+    pub fn remove(&mut self, key: &str, version: Option<&str>) {
+        match (version, self.versioning) {
+            (Some(id), _) => {
+                if let Some(versions) = self.objects.get_mut(key) {
+                    versions.retain(|version| version.id != id);
+                }
+            }
+            (None, Some(_)) => self.put(key, None, None, None),
+            (None, None) => drop(self.objects.remove(key)),
+        }
+        self.objects.retain(|_, versions| !versions.is_empty());
+    }
+
+    pub fn current(&self, key: &str) -> S3Result<Version> {
+        let found = self.objects.get(key).and_then(|versions| versions.last());
+        match found {
+            Some(version) if version.body.is_some() => Ok(version.clone()),
+            _ if self.hides_absence => Err(s3_error!(AccessDenied)),
+            _ => Err(s3_error!(NoSuchKey)),
+        }
+    }
+}

@@ -138,9 +138,8 @@ mod tests {
     #[test]
     fn a_host_that_has_keys_to_itself_tells_verdicts_apart() {
         let hosts = ["a.example".to_owned()];
-        let mut config = Config::default();
-        config.hosts = afterimage_variant::Hosts::new([("a/", hosts.as_slice())]).unwrap();
-        let (live, clock) = (Live::new(config), ManualClock::default());
+        let hosts = afterimage_variant::Hosts::new([("a/", hosts.as_slice())]).unwrap();
+        let (live, clock) = (Live::new(Config { hosts, ..Config::default() }), ManualClock::default());
         for _ in 0..2 {
             for (host, expected) in [("a.example", "/a/x.jpg/-/w400.jpg"), ("b.example", "/x.jpg/-/w400.jpg")] {
                 let request = Request::get("/x.jpg?w=400&fm=jpg").header("host", host).body(()).unwrap();

@@ -3,7 +3,6 @@
 //! From the one table in [`table`] come the types, the defaults, the annotated example file and the reference page. This
 //! crate never sees a request, and no other crate reads environment, files or flags.
 
-mod absence;
 mod access;
 mod behaviour;
 mod bucket;
@@ -38,7 +37,6 @@ mod upstream;
 mod value;
 mod wire;
 
-pub use absence::Absences;
 pub use access::{AccessKey, AccessKeys, DistributionId};
 pub use behaviour::Behaviours;
 pub use check::{disk_overlap, overlap};

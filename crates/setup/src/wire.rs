@@ -11,10 +11,10 @@ use afterimage_identity::{Clock, Event, Fence, Invalidate, Notice, Original, Ori
 use afterimage_origin::{Origin, Originals as HttpOriginals};
 use afterimage_purge::{Purger, StateLock};
 use afterimage_store::bucket::{Config as BucketConfig, Place};
-use afterimage_store::{Asker, Derivatives, Originals, Read, Write};
+use afterimage_store::{Absences, Asker, Derivatives, Originals, Read, Write};
 
 use crate::bucket;
-use crate::{Absences, AskedServer, Events, EventsWiring, Mount, Mounted, Source, Upstream};
+use crate::{AskedServer, Events, EventsWiring, Mount, Mounted, Source, Upstream};
 
 /// Every part's own settings, and the places they work in.
 #[derive(Clone, Debug)]

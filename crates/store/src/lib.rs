@@ -3,6 +3,7 @@
 //! [`Read`] and [`Write`] are all that the rest of afterimage knows of a place where bytes lie. A store proves absence or
 //! says that it cannot; it never serves a body that is not the one it names; and nothing here deletes an original.
 
+mod absence;
 mod asker;
 mod beneath;
 pub mod bucket;
@@ -16,6 +17,7 @@ mod object;
 pub mod originals;
 mod walk;
 
+pub use absence::Absences;
 pub use asker::Asker;
 #[cfg(feature = "s3")]
 pub use bucket::{BucketDerivatives, BucketOriginals};

@@ -85,8 +85,10 @@ fn an_edge_that_stood_still_asks_before_its_first_byte() {
     let content = Arc::new(Mutex::new(Some(1_u8)));
     let now = content.clone();
     let upstream = Upstream::start(move |asked| match *now.lock().expect("nobody panics with it") {
-        Some(content) => given(asked, &content.to_string(), &one_colour(24, [content, 2, 3])),
-        None => answer(404, &[], b""),
+        Some(content) if asked.target == "/a.png" => {
+            given(asked, &content.to_string(), &one_colour(24, [content, 2, 3]))
+        }
+        _ => answer(404, &[], b""),
     });
     let server = over(&upstream, &["source.window=800ms"]);
     let (target, id) = ("/a.png?w=16&fm=png", Pid::from_raw(server.id().cast_signed()).expect("a process"));

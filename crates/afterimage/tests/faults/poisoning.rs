@@ -175,7 +175,8 @@ fn no_odd_request_changes_what_passes_through_to_the_next_visitor() {
                 send(&server, &path, odd);
             }
             let next = server.get(&format!("{path}?a=100"));
-            let wanted = format!("GET {path}?a=100 \"\" [] \"\"");
+            let ours = r#"[("x-forwarded-proto", "http"), ("forwarded", "for=127.0.0.1;proto=http"), ("x-forwarded-for", "127.0.0.1")]"#;
+            let wanted = format!("GET {path}?a=100 \"\" {ours} \"\"");
             assert_eq!(
                 (next.status, next.text()),
                 (200, wanted),

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use afterimage_identity::Absence;
-use afterimage_store::Read;
 use tokio::task::JoinSet;
+
+use crate::Read;
 
 /// The pause between two looks. A look costs the source nothing where the answer is known.
 const PAUSE: Duration = Duration::from_secs(5);

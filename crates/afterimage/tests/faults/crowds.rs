@@ -85,8 +85,9 @@ fn a_thousand_for_one_cold_picture_are_one_fetch_and_one_render() {
     assert!(answers.iter().all(|(status, _)| *status == 200));
     let asked = |method: &str| upstream.asked().iter().filter(|asked| asked.method == method).count();
     assert_eq!(asked("GET"), 1, "fetches for a thousand");
-    let about_it = upstream.asked().iter().filter(|asked| asked.method == "HEAD" && asked.target == "/a.png").count();
-    assert!(about_it <= 2, "asked {about_it} times, before and after");
+    let about_it =
+        upstream.asked().iter().filter(|asked| asked.method == "HEAD" && asked.target.ends_with("/a.png")).count();
+    assert!((1..=2).contains(&about_it), "asked {about_it} times, before and after");
     assert_eq!(metric(&server, "afterimage_answers_total{reason=\"rendered\"}"), 1);
     assert_eq!(metric(&server, "afterimage_fills_total"), 1);
     let collapsed = metric(&server, "afterimage_answers_total{reason=\"collapsed\"}");

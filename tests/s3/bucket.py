@@ -36,8 +36,11 @@ class Ministack:
             except OSError:
                 time.sleep(0.1)
         self.endpoint = f"http://127.0.0.1:{port}"
-        self.s3 = boto3.client(
-            "s3",
+        self.s3 = self.client("s3")
+
+    def client(self, service):
+        return boto3.client(
+            service,
             endpoint_url=self.endpoint,
             region_name=KEYS["AWS_REGION"],
             aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
@@ -81,6 +84,7 @@ class Edge:
         # Nobody reads on; a full pipe would stop the server.
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
         self.pictures = re.search(r"pictures +(http://\S+)", self.greeting)[1]
+        self.admin = re.search(r"index page +(http://[^/\s]+)", self.greeting)[1]
 
     def said(self):
         return (self.home / "log").read_text()

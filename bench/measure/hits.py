@@ -77,7 +77,7 @@ def measure(report, quick):
         f"Hits from memory: wrk -t1 -c{CONNECTIONS} -d{seconds}s on one core, the server on another "
         f"(min / median / max of {rounds} rounds)",
         ["body", "server", "requests/s", "per CPU second", "p50 ms", "p99 ms", "CPU us a request", "afterimage : it"], rows,
-        ["afterimage answers `/flower.jpg?w=…&fm=jpg&q=80`, and every fence is asked each time; passed through, it answers "
+        ["afterimage answers `flower.jpg` in one width as JPEG of quality 80, and every fence is asked each time; passed through, it answers "
          "for the origin that the others answer for, by RFC 9111.",
          "`per CPU second`: requests for each second of processor time of the server's processes, which is what is compared.",
          "nginx: proxy_cache on tmpfs, `open_file_cache`, `sendfile`, `tcp_nopush` off and on. Varnish: `-s malloc`, "

@@ -97,6 +97,29 @@ pub struct Entry<T> {
 }
 
 impl<T> Entry<T> {
+    /// One that `checked` is the last fence found not to cover, not hit yet and in no place of the index.
+    pub(crate) fn new(
+        facts: Facts,
+        payload: T,
+        bytes: u64,
+        hash: u64,
+        kept: Kept,
+        group: Option<Arc<Group>>,
+        checked: Sequence,
+    ) -> Self {
+        Self {
+            facts,
+            payload,
+            bytes,
+            hash,
+            kept,
+            group,
+            checked: AtomicU64::new(checked.0),
+            visited: AtomicBool::new(false),
+            slot: AtomicU32::new(0),
+        }
+    }
+
     /// Whether it went into the cache, and why not.
     pub fn kept(&self) -> Kept {
         self.kept

@@ -9,7 +9,7 @@ use crate::entry::{self, Weigh};
 use crate::fill::{Fenced, Fill};
 use crate::group::Group;
 use crate::index::{Index, Joined};
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 use crate::{Entry, Facts, Kept};
 
@@ -39,17 +39,7 @@ impl<T: Weigh> Inner<T> {
         if kept == Kept::Yes {
             index.share(&mut facts);
         }
-        let entry = Arc::new(Entry {
-            facts,
-            payload,
-            bytes,
-            hash,
-            kept,
-            group,
-            checked: AtomicU64::new(checked.0),
-            visited: AtomicBool::new(false),
-            slot: AtomicU32::new(0),
-        });
+        let entry = Arc::new(Entry::new(facts, payload, bytes, hash, kept, group, checked));
         if kept == Kept::Yes {
             leaving.extend(index.insert(&self.table, &entry));
             // Under the lock: what comes first into memory comes first onto the disk.

@@ -313,11 +313,11 @@ mod tests {
             ("a/ hosts=*.x.example;*.x.example /x", "host of a/ already"),
             ("a/ hosts=x.example /x, a/b/ /y", "a/b/ lies below a/"),
             ("a/b/ hosts=x.example /x, a/ /y", "a/b/ lies below a/"),
-            ("a/ hosts=x.example /srv/root/x", "lies inside /srv/root"),
-            ("a/ hosts=x.example /srv/root", "lies inside /srv/root"),
+            ("a/ hosts=x.example /srv/all/x", "lies inside /srv/all"),
+            ("a/ hosts=x.example /srv/all", "lies inside /srv/all"),
             ("a/ hosts=x.example /srv/b/x, b/ /srv/b", "lies inside /srv/b"),
         ] {
-            let settings = [("source.directory", "/srv/root"), ("source.mounts", mounts)];
+            let settings = [("source.directory", "/srv/all"), ("source.mounts", mounts)];
             let found = Settings::load(&Sources::overriding(&settings)).unwrap_err();
             let fits = |one: &Mistake| one.key == "source.mounts" && one.value.is_some() && one.remedy.contains(words);
             assert!(found.iter().any(fits), "{mounts}: {found:?}");
@@ -326,9 +326,9 @@ mod tests {
         for mounts in [
             "a/ /x, a/b/ /y",
             "a/ hosts=x.example /x, ab/ hosts=*.x.example;y.x.example /y",
-            "x/ hosts=x.example /srv/root/x",
+            "x/ hosts=x.example /srv/all/x",
         ] {
-            let settings = [("source.directory", "/srv/root"), ("source.mounts", mounts)];
+            let settings = [("source.directory", "/srv/all"), ("source.mounts", mounts)];
             assert!(Settings::load(&Sources::overriding(&settings)).is_ok(), "{mounts}");
         }
     }

@@ -12,7 +12,7 @@ use super::{Disk, DropWhy, Moment};
 use crate::cache::Inner;
 use crate::entry::{self, Weigh};
 use crate::fences::Verdict;
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 use crate::{Entry, Facts, Kept};
 use afterimage_identity::Sequence;
@@ -119,7 +119,7 @@ impl<T: Weigh> Inner<T> {
 
     /// Puts what was read into memory, under the same test as what is fetched.
     fn promote(&self, disk: &Disk<T>, known: Option<Known>, read: Option<Read<T>>) -> Result<bool, DropWhy> {
-        let Some(Read { facts, payload, sequence }) = read else { return Ok(false) };
+        let Some(Read { mut facts, payload, sequence }) = read else { return Ok(false) };
         let bytes = entry::weight(&facts, payload.bytes());
         let hash = self.table.hash(&facts.path);
         let mut leaving = Vec::new();
@@ -150,17 +150,8 @@ impl<T: Weigh> Inner<T> {
             Kept::TooLarge { .. } => return Err(DropWhy::TooLarge),
             Kept::NotAsked | Kept::OtherVersion | Kept::Unbounded => return Err(DropWhy::OtherVersion),
         }
-        let entry = Arc::new(Entry {
-            facts,
-            payload,
-            bytes,
-            hash,
-            kept,
-            group,
-            checked: AtomicU64::new(checked.0),
-            visited: AtomicBool::new(false),
-            slot: AtomicU32::new(0),
-        });
+        index.share(&mut facts);
+        let entry = Arc::new(Entry::new(facts, payload, bytes, hash, kept, group, checked));
         leaving.extend(index.insert(&self.table, &entry));
         drop(index);
         // Payloads are freed outside the lock.

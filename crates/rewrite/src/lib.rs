@@ -1,7 +1,7 @@
 //! The rewrite in front of CloudFront's cache, made from the same rules that the server uses: JavaScript that turns every
 //! spelling of a wish into its canonical path, drops the query and refuses what the policy refuses.
 //!
-//! `template.js` holds the code, with the parts that a policy may not need between directives. [`generate`] chooses the parts,
+//! The files of `template/` hold the code, one after the other, with the parts that a policy may not need between directives. [`generate`] chooses the parts,
 //! puts the policy in and takes away what only readers need. Everything here is pure. It must never say of a request what
 //! `variant` does not: whatever it cannot say the same of is an [`Obstacle`].
 
@@ -19,7 +19,16 @@ pub const FUNCTION_BYTES_MAX: usize = 10_240;
 /// The longest value in a KeyValueStore, in bytes.
 pub const ITEM_BYTES_MAX: usize = 1_024;
 
-const TEMPLATE: &str = include_str!("template.js");
+const TEMPLATE: &str = concat!(
+    include_str!("template/policy.js"),
+    include_str!("template/query.js"),
+    include_str!("template/values.js"),
+    include_str!("template/box.js"),
+    include_str!("template/format.js"),
+    include_str!("template/names.js"),
+    include_str!("template/signatures.js"),
+    include_str!("template/handler.js"),
+);
 
 /// Why there is no such function, and what would help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

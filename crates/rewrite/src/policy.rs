@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_variant::{Hosts, LACKING, Name, PARAMETERS, Policy, Rules, Scheme};
+use afterimage_variant::{Hosts, LACKING, Name, PARAMETERS, Parameter, Policy, Rules, Scheme};
 use serde_json::{Value, json};
 
 use crate::{ITEM_BYTES_MAX, Obstacle};
@@ -22,8 +22,6 @@ pub struct EdgePolicy {
     pub headers: Vec<(String, String)>,
     /// Origins whose scripts may read answers, where not all may.
     pub cors_origins: Vec<String>,
-    /// How long a browser may keep the answer to a preflight, in seconds.
-    pub cors_max_age_s: u32,
     /// How long anybody may keep a refusal, in seconds.
     pub error_age_s: u32,
 }
@@ -45,16 +43,8 @@ const PARAMETER_PARTS: [(Part, &[Name]); 9] = [
 ];
 
 /// What unsigned requests may name beside a preset.
-const BESIDE_PRESET: [Name; 8] = [
-    Name::Preset,
-    Name::Dpr,
-    Name::Auto,
-    Name::Format,
-    Name::Quality,
-    Name::Expires,
-    Name::Signature,
-    Name::Library,
-];
+const BESIDE_PRESET: [Name; 8] =
+    [Name::Preset, Name::Dpr, Name::Auto, Name::Format, Name::Quality, Name::Expires, Name::Signature, Name::Library];
 
 impl EdgePolicy {
     /// What cannot be done, whatever its size.
@@ -76,7 +66,10 @@ impl EdgePolicy {
     pub(crate) fn parts(&self) -> Vec<Part> {
         let rules = &self.rules;
         let (keys, presets) = (!rules.keys.is_empty(), !rules.presets.is_empty());
+        // Where nobody may ask unsigned, no policy is left to apply. Presets may come out over the limits, hosts may have what is
+        // asked for to themselves; both are said before the signature is missed.
         let ladder = rules.policy == Policy::Ladder;
+        let sealed = rules.require_signature && ladder && !presets && self.hosts.is_empty();
         let named = rules.preset_parameters();
         let mut parts: Vec<Part> = PARAMETER_PARTS
             .iter()
@@ -87,11 +80,13 @@ impl EdgePolicy {
             ("keys", keys),
             ("presets", presets),
             ("modules", keys || self.originals_origin.is_some()),
-            ("ladder", ladder),
+            ("sealed", sealed),
+            ("public", !sealed),
+            ("ladder", ladder && !sealed),
             ("dims", !ladder),
             ("shrink", keys || presets),
-            ("shrinkElse", ladder && (keys || presets)),
-            ("shrinkAlone", !ladder && (keys || presets)),
+            ("shrinkElse", ladder && !sealed && (keys || presets)),
+            ("shrinkAlone", (sealed || !ladder) && (keys || presets)),
             ("hosts", !self.hosts.is_empty()),
             ("required", rules.require_signature),
             ("deny", self.denies_originals),
@@ -108,11 +103,11 @@ impl EdgePolicy {
     /// What stands for each `$name` of the template.
     pub(crate) fn values(&self) -> BTreeMap<&'static str, String> {
         let rules = &self.rules;
-        let rank = |name: Name| match name {
-            name if BESIDE_PRESET.contains(&name) => 2,
-            name => i32::from(name.parameter().public),
-        };
-        let ranks = PARAMETERS.iter().map(|row| (row.name, json!(rank(row.id))));
+        // Beside a preset, unsigned, the others.
+        let rank = |row: &Parameter| if BESIDE_PRESET.contains(&row.id) { 0 } else { 1 + usize::from(!row.public) };
+        let mut rows: Vec<&Parameter> = PARAMETERS.iter().collect();
+        rows.sort_by_key(|row| rank(row));
+        let names: Vec<&str> = rows.iter().map(|row| row.name).collect();
         let aliases = PARAMETERS.iter().flat_map(|row| row.aliases.iter().map(|alias| (*alias, json!(row.name))));
         let presets: Vec<(String, Value)> =
             rules.presets.iter().map(|(name, text)| (format!(".{name}"), json!(text))).collect();
@@ -131,9 +126,11 @@ impl EdgePolicy {
         };
         let keys: Vec<&str> = rules.keys.iter().map(|key| key.name.as_str()).collect();
         BTreeMap::from([
-            ("ranks", object(ranks)),
+            ("names", names.join(" ")),
+            ("beside", rows.iter().filter(|row| rank(row) == 0).count().to_string()),
+            ("open", rows.iter().filter(|row| rank(row) < 2).count().to_string()),
             ("aliases", object(aliases)),
-            ("lacking", literal(&json!(LACKING))),
+            ("lacking", LACKING.join(" ")),
             ("ladder", literal(&json!(rules.ladder))),
             ("ratios", literal(&json!(ratios))),
             ("qualities", literal(&json!(rules.qualities))),
@@ -151,7 +148,6 @@ impl EdgePolicy {
             ("originalsOrigin", literal(&json!(self.originals_origin))),
             ("origins", literal(&json!(self.cors_origins))),
             ("headers", object(headers)),
-            ("corsAge", self.cors_max_age_s.to_string()),
             ("errorAge", self.error_age_s.to_string()),
         ])
     }

@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn parts_are_taken_or_left() {
-        let template = "a\n//#if x\nb\n  //#if y\n  c\n  //#else\n  d\n  //#end\n//#end\ne/*#if y*/f/*#end*/g $n '$&' /$/";
+        let template =
+            "a\n//#if x\nb\n  //#if y\n  c\n  //#else\n  d\n  //#end\n//#end\ne/*#if y*/f/*#end*/g $n '$&' /$/";
         let values = BTreeMap::from([("n", "5".to_owned())]);
         for (parts, filled) in [
             (&[][..], "a\neg 5 '$&' /$/\n"),

@@ -83,7 +83,7 @@ pub fn request(random: &mut Random, policy: &EdgePolicy) -> Request {
 fn path(random: &mut Random) -> String {
     if random.once_in(150) {
         return random
-            .of(&["/", "//", "/-/", "/.", "/..", "/%", "/%2f", "/a/-", "/-", "/?", "/%00", "/a%0Ab", "/\u{e9}"])
+            .of(&["/", "//", "/-/", "/.", "/..", "/%", "/%2f", "/a/-", "/-", "/%00", "/a%0Ab", "/\u{e9}"])
             .to_owned();
     }
     if random.once_in(200) {

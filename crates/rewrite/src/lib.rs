@@ -19,6 +19,8 @@ pub const FUNCTION_BYTES_MAX: usize = 10_240;
 /// The longest value in a KeyValueStore, in bytes.
 pub const ITEM_BYTES_MAX: usize = 1_024;
 
+const IMPORT: &str = "import cf from 'cloudfront';\n";
+
 const TEMPLATE: &str = concat!(
     include_str!("template/policy.js"),
     include_str!("template/query.js"),
@@ -84,7 +86,9 @@ pub fn readable(policy: &EdgePolicy) -> Result<String, Vec<Obstacle>> {
 }
 
 fn uploaded(policy: &EdgePolicy, parts: &[Part]) -> String {
-    shrink::shrink(&template::fill(TEMPLATE, parts, &policy.values()))
+    let code = shrink::shrink(&template::fill(TEMPLATE, parts, &policy.values()));
+    // As CloudFront's documentation spells it, on a line of its own: who knows what looks for it.
+    code.replacen("import cf from'cloudfront';", IMPORT, 1)
 }
 
 /// What each thing that a policy can do without costs, the most first.

@@ -7,8 +7,12 @@ mod mutants;
 mod native;
 #[path = "agreement/policies.rs"]
 mod policies;
+#[path = "agreement/random.rs"]
+mod random;
 #[path = "agreement/requests.rs"]
 mod requests;
+#[path = "agreement/values.rs"]
+mod values;
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -17,7 +21,8 @@ use std::process::{Child, Command, Stdio};
 use afterimage_rewrite::{generate, readable};
 use native::{Verdict, verdict};
 use policies::{Case, cases};
-use requests::{Random, Request, request};
+use random::Random;
+use requests::{Request, request};
 use serde::Serialize;
 use serde_json::json;
 
@@ -129,7 +134,7 @@ fn njs_agrees() {
     let mut random = Random(3);
     for (at, case) in cases().iter().enumerate() {
         let vectors: Vec<_> = (0..300).map(|_| vector(&mut random, at, case).0).collect();
-        let code = generate(&case.policy).expect("it can be made").replacen("import cf from'cloudfront';", "", 1);
+        let code = generate(&case.policy).expect("it can be made").replacen("import cf from 'cloudfront';", "", 1);
         let script = format!(
             "{}{code}\ncheck({}, {});\n",
             include_str!("agreement/njs.js"),

@@ -110,7 +110,12 @@ pub fn cases() -> Vec<Case> {
             "required",
             EdgePolicy {
                 denies_originals: true,
-                ..policy(Rules { keys: signed(keys()), require_signature: true, presets: some(private_presets(), &["squared-fit", "framed", "held", "wide", "compressed"]), ..base() })
+                ..policy(Rules {
+                    keys: signed(keys()),
+                    require_signature: true,
+                    presets: some(private_presets(), &["squared-fit", "framed", "held", "wide", "compressed"]),
+                    ..base()
+                })
             },
         ),
         ("sealed", policy(Rules { keys: signed(keys()), require_signature: true, ..base() })),

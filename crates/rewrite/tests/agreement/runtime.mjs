@@ -57,7 +57,7 @@ export class EdgeFunction {
         this.origin = id;
       }
     };
-    const imported = /^import cf from ?'cloudfront';/;
+    const imported = /^import cf from 'cloudfront';\n/;
     const body = code.replace(imported, '');
     const context = vm.createContext({Buffer, console}, {codeGeneration: {strings: false, wasm: false}});
     for (const name of LACKING) delete context[name], vm.runInContext(`delete globalThis.${name}`, context);

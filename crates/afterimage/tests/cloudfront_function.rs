@@ -145,5 +145,7 @@ fn what_cannot_be_done_is_refused_by_name() {
         run(&["--cheap", "--originals-origin", "pictures", "--set", "originals.mode=as-is", "-o", &file]);
     assert!(code == Some(0) && said.contains("note: --cheap") && said.contains("of 10240 bytes"), "{said}");
     let code = std::fs::read_to_string(file).expect("it was written");
-    assert!(code.starts_with("import cf from 'cloudfront';\n") && code.contains("selectRequestOriginById(\"pictures\")"));
+    assert!(
+        code.starts_with("import cf from 'cloudfront';\n") && code.contains("selectRequestOriginById(\"pictures\")")
+    );
 }

@@ -61,6 +61,10 @@ fn decided(policy: &EdgePolicy, request: &Request) -> Result<(String, Option<Str
         .collect();
     let accept = (!lines.is_empty()).then(|| lines.join(", "));
     let resolution = resolve(rules, &target, accept.as_deref(), grant).map_err(kind)?;
+    // Said on the function's page: canonical paths are CloudFront's names there, and no viewer's.
+    if request.path.contains("/-/") {
+        return Err(RefusalKind::NotFound);
+    }
     let resolution = policy.hosts.place(space, resolution).map_err(kind)?;
     let Resolution { key, wanted, canonical_path, needs_signature, .. } = resolution;
     if needs_signature {
@@ -71,10 +75,6 @@ fn decided(policy: &EdgePolicy, request: &Request) -> Result<(String, Option<Str
     }
     if wanted == Wanted::Original && policy.denies_originals && grant == Grant::Public {
         return Err(RefusalKind::Forbidden);
-    }
-    // Said on the function's page: canonical paths are CloudFront's names there, and no viewer's.
-    if request.path.contains("/-/") {
-        return Err(RefusalKind::NotFound);
     }
     Ok(match (&policy.originals_origin, wanted) {
         (Some(origin), Wanted::Original) => (path_in_bucket(&key), Some(origin.clone())),

@@ -125,10 +125,10 @@ pub fn cases() -> Vec<Case> {
         ("dims", policy(Rules { policy: Policy::dims(), ..base() })),
         ("dims wide", policy(Rules { policy: dims(100), presets: thumbs(), keys: signed(keys()), ..base() })),
         ("hosts", EdgePolicy { hosts: hosts(), ..policy(base()) }),
+        ("hosts signed", EdgePolicy { hosts: hosts(), ..policy(Rules { keys: signed(keys()), ..base() }) }),
         (
             "cheap",
             EdgePolicy {
-                hosts: hosts(),
                 originals_origin: Some("originals".to_owned()),
                 denies_originals: true,
                 cors_origins: vec!["https://page.example".to_owned()],

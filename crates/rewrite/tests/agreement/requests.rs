@@ -64,6 +64,10 @@ fn path(random: &mut Random) -> String {
             .to_owned();
     }
     if random.once_in(200) {
+        // A segment of a name has at most 200 bytes, or the key stands as a digest.
+        return format!("/{}.jpg", "a".repeat(195 + random.below(4)));
+    }
+    if random.once_in(200) {
         let unit = random.of(&["a", "%C3%A9", "bb/", "%7e", "long-name.", "!"]);
         let times = random.of(&[&190, &201, &699, &700, &701, &1_400, &4_095, &4_096, &4_097]);
         let text = unit.repeat(times / unit.len().min(3) + random.below(2));
@@ -154,7 +158,46 @@ fn path(random: &mut Random) -> String {
     path
 }
 
+/// What pages ask for: names that belong together, each with a value.
+fn usual(random: &mut Random, policy: &EdgePolicy) -> String {
+    let mut names: Vec<&str> = vec![
+        "w",
+        "w auto",
+        "h fm",
+        "w h crop",
+        "w h fit crop auto",
+        "w ar",
+        "ar fit",
+        "w dpr q",
+        "d",
+        "d auto",
+        "d fm q",
+        "d",
+    ];
+    if !policy.rules.presets.is_empty() {
+        names.extend(["p", "p dpr", "p dpr auto q", "p d", "p w h"]);
+    }
+    if !policy.rules.keys.is_empty() {
+        names.extend([
+            "w bg",
+            "w h pad",
+            "rot flip",
+            "w rect",
+            "w h crop fp-x fp-y",
+            "max-w min-w w",
+            "h max-h min-h fit",
+            "blur sharp trim",
+        ]);
+    }
+    let chosen = random.of(&names);
+    let pairs = chosen.split(' ').map(|name| format!("{name}={}", value(random, name, policy)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
 fn query(random: &mut Random, policy: &EdgePolicy) -> String {
+    if random.once_in(2) {
+        return usual(random, policy);
+    }
     let pieces = [0, 1, 1, 2, 2, 3, 3, 4, 5, 7][random.below(10)];
     let only_public = policy.rules.keys.is_empty() && !random.once_in(6) || random.once_in(3);
     let mut used: Vec<&str> = Vec::new();

@@ -119,6 +119,8 @@ pub enum Command {
         #[arg(long, default_value = "100vw")]
         sizes: String,
     },
+    /// Prints the rewrite in front of CloudFront's cache as a CloudFront Function, made from the configuration
+    CloudfrontFunction(CloudfrontFunction),
     /// Checks the configuration and prints the promise it comes to
     CheckConfig {
         /// Print an annotated configuration with every setting at its default instead
@@ -163,6 +165,22 @@ pub struct Serve {
     /// Lift the ladder for experiments: any size within limits; on loopback only
     #[arg(long)]
     pub open: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CloudfrontFunction {
+    /// Send bare originals to their bucket, past the render function
+    #[arg(long)]
+    pub cheap: bool,
+    /// With --cheap: the id of the distribution's origin for them
+    #[arg(long, value_name = "ID", default_value = "originals", requires = "cheap")]
+    pub originals_origin: String,
+    /// With comments and names, for readers; may be larger than CloudFront takes
+    #[arg(long)]
+    pub readable: bool,
+    /// Where to write (default: standard output)
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         Command::Sign { url, key, expires_in } => local::sign(&common, &url, key.as_deref(), expires_in),
         Command::Keygen => local::keygen(),
         Command::Srcset { key, base, host, sizes } => local::srcset(&common, &key, &base, host.as_deref(), &sizes),
+        Command::CloudfrontFunction(options) => local::cloudfront_function(&common, &options),
         Command::CheckConfig { defaults } => local::check_config(&common, defaults),
         Command::Completions { shell } => local::completions(shell),
     };

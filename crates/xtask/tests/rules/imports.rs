@@ -14,6 +14,7 @@ const RANKS: &[(&str, u8)] = &[
     ("afterimage-origin", 2),
     ("afterimage-events", 2),
     ("afterimage-cdn", 2),
+    ("afterimage-rewrite", 2),
     ("afterimage-edge", 3),
     ("afterimage-purge", 3),
     ("afterimage-control", 4),

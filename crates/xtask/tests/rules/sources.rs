@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// What these crates may not say, and why. Tests and comments may.
 const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
     (
-        &["identity", "variant"],
+        &["identity", "variant", "rewrite"],
         &["std::fs", "std::env", "std::net", "std::thread", "std::process", "async fn", "tokio"],
         "pure: no I/O, no async, no environment, so that laws can be proved and an edge function can run it",
     ),

@@ -1,0 +1,58 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  # Neither .name (5.x) nor .region (6.x) is in both.
+  region = data.aws_region.current.id
+
+  cheap       = var.mode == "cheap"
+  queued      = var.event_path == "sqs"
+  own_bucket  = var.existing_bucket == null
+  by_tags     = false # tags/ says true: provider 5.x cannot give a distribution a tag header.
+  originals   = local.own_bucket ? "${var.name}-originals-${local.account}" : var.existing_bucket
+  derivatives = "${var.name}-derivatives-${local.account}"
+
+  # Known before anything is made, so that a plan shows them, and so that what names each other does not wait for each other.
+  originals_arn    = "arn:${local.partition}:s3:::${local.originals}"
+  derivatives_arn  = "arn:${local.partition}:s3:::${local.derivatives}"
+  derivatives_path = "derivatives/"
+
+  names = { for name in ["render", "purge", "reconcile"] : name => "${var.name}-${name}" }
+
+  # The cache of an instance is beyond every purge's reach, so it may only spare decoding, never an answer of the source:
+  # window 0 asks on every hit. What is left of the memory is the code's own.
+  render_cache_mb  = 64
+  render_making_mb = var.render_memory_mb - local.render_cache_mb - 192
+
+  settings_common = merge({
+    "source.url"         = "s3://${local.originals}/${var.originals_prefix}"
+    "source.window"      = "0s"
+    "derivatives.url"    = "s3://${local.derivatives}/${local.derivatives_path}"
+    "http.shared_age"    = "${var.cache_ttl_max_s}s"
+    "purge.fill_timeout" = "${var.render_timeout_s}s"
+    "log.format"         = "json"
+    "lambda.later_queue" = aws_sqs_queue.later.url
+  }, var.config_in_packages ? { config = "afterimage.toml" } : {})
+
+  settings_render = {
+    "server.trust"            = "canonical"
+    "cache.memory_bytes_max"  = "${local.render_cache_mb}MiB"
+    "render.memory_bytes_max" = "${local.render_making_mb}MiB"
+    "render.timeout"          = "${var.render_timeout_s - 2}s"
+  }
+
+  # The rewriting at the edge leads every spelling to one canonical path, so paths are exact where there are no tags.
+  settings_workers = {
+    "cdn" = "name=cloudfront kind=cloudfront distribution=${aws_cloudfront_distribution.edge.id} by=${local.by_tags ? "auto" : "paths"}"
+  }
+
+  # The names of all of the above. They cannot be computed: what they are made of depends on var.settings by way of the functions.
+  settings_of_module = [
+    "config", "source.url", "source.window", "derivatives.url", "http.shared_age", "purge.fill_timeout", "log.format",
+    "lambda.later_queue", "server.trust", "cache.memory_bytes_max", "render.memory_bytes_max", "render.timeout", "cdn",
+  ]
+  groups_without_server = ["server", "admin", "watch", "events", "invalidation", "pass"]
+}

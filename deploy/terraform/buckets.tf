@@ -51,7 +51,7 @@ resource "aws_s3_bucket_ownership_controls" "own" {
 resource "aws_s3_bucket_lifecycle_configuration" "derivatives" {
   bucket = aws_s3_bucket.derivatives.id
 
-  # Only pictures: journal and receipts lie outside of this prefix and go when they are done.
+  # Below "-/" in it lie the records of purges, which remove themselves within days; those of one that never ends go with this.
   rule {
     id     = "derivatives"
     status = "Enabled"
@@ -85,16 +85,23 @@ locals {
     derivatives = "${local.derivatives_arn}/${local.derivatives_path}*"
   }
 
-  statement_edge_reads = {
-    for which, objects in local.read_by_edge : which => {
+  statements_edge = local.cheap ? {
+    for which, objects in local.read_by_edge : which => concat([{
       Sid       = "CloudFrontReads"
       Effect    = "Allow"
       Principal = { Service = "cloudfront.amazonaws.com" }
       Action    = "s3:GetObject"
       Resource  = objects
       Condition = { StringEquals = { "AWS:SourceArn" = aws_cloudfront_distribution.edge.arn } }
-    } if local.cheap
-  }
+      }], which == "originals" ? [] : [{
+      Sid       = "RecordsStayHere"
+      Effect    = "Deny"
+      Principal = { Service = "cloudfront.amazonaws.com" }
+      Action    = "s3:GetObject"
+      Resource  = "${local.derivatives_arn}/${local.derivatives_path}-/*"
+      Condition = { StringEquals = { "AWS:SourceArn" = aws_cloudfront_distribution.edge.arn } }
+    }])
+  } : {}
 }
 
 resource "aws_s3_bucket_policy" "own" {
@@ -110,7 +117,7 @@ resource "aws_s3_bucket_policy" "own" {
       Action    = "s3:*"
       Resource  = [local.bucket_arns[each.key], "${local.bucket_arns[each.key]}/*"]
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }], [for which, statement in local.statement_edge_reads : statement if which == each.key])
+    }], [for statement in try(local.statements_edge[each.key], []) : statement])
   })
 
   # S3 refuses two changes of one bucket at once.

@@ -22,14 +22,8 @@ locals {
 
   names = { for name in ["render", "purge", "reconcile"] : name => "${var.name}-${name}" }
 
-  # The cache of an instance is beyond every purge's reach, so it may only spare decoding, never an answer of the source:
-  # window 0 asks on every hit. What is left of the memory is the code's own.
-  render_cache_mb  = 64
-  render_making_mb = var.render_memory_mb - local.render_cache_mb - 192
-
   settings_common = merge({
     "source.url"         = "s3://${local.originals}/${var.originals_prefix}"
-    "source.window"      = "0s"
     "derivatives.url"    = "s3://${local.derivatives}/${local.derivatives_path}"
     "http.shared_age"    = "${var.cache_ttl_max_s}s"
     "purge.fill_timeout" = "${var.render_timeout_s}s"
@@ -38,10 +32,9 @@ locals {
   }, var.config_in_packages ? { config = "afterimage.toml" } : {})
 
   settings_render = {
-    "server.trust"            = "canonical"
-    "cache.memory_bytes_max"  = "${local.render_cache_mb}MiB"
-    "render.memory_bytes_max" = "${local.render_making_mb}MiB"
-    "render.timeout"          = "${var.render_timeout_s - 2}s"
+    # Nobody but this distribution reaches the function, and the rewriting at the edge has checked policy and signature.
+    "server.trust"   = "canonical"
+    "render.timeout" = "${var.render_timeout_s - 2}s"
   }
 
   # The rewriting at the edge leads every spelling to one canonical path, so paths are exact where there are no tags.
@@ -51,8 +44,8 @@ locals {
 
   # The names of all of the above. They cannot be computed: what they are made of depends on var.settings by way of the functions.
   settings_of_module = [
-    "config", "source.url", "source.window", "derivatives.url", "http.shared_age", "purge.fill_timeout", "log.format",
-    "lambda.later_queue", "server.trust", "cache.memory_bytes_max", "render.memory_bytes_max", "render.timeout", "cdn",
+    "config", "source.url", "derivatives.url", "http.shared_age", "purge.fill_timeout", "log.format",
+    "lambda.later_queue", "server.trust", "render.timeout", "cdn",
   ]
   groups_without_server = ["server", "admin", "watch", "events", "invalidation", "pass"]
 }

@@ -45,6 +45,6 @@ output "existing_bucket_needs" {
   value = local.own_bucket ? null : {
     eventbridge = "Switch EventBridge on, beside the notifications that are there: in the console under Properties, Amazon EventBridge, On; in Terraform as eventbridge = true of the bucket's one aws_s3_bucket_notification; or with the commands of docs/operating/aws.md."
     # Only in cheap mode CloudFront reads the bucket itself.
-    bucket_policy_statement = try(jsonencode(local.statement_edge_reads["originals"]), null)
+    bucket_policy_statement = try(jsonencode(local.statements_edge["originals"][0]), null)
   }
 }

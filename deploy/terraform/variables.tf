@@ -59,13 +59,13 @@ variable "originals_prefix" {
 # Derivatives
 
 variable "derivatives_days" {
-  description = "After how many days a finished picture expires, asked for or not. What is gone is made again. This bounds the bucket."
+  description = "After how many days a finished picture expires, asked for or not. What is gone is made again. This bounds the bucket. Unfinished purges are records in the same bucket, so it is at least a week."
   type        = number
   default     = 90
 
   validation {
-    condition     = var.derivatives_days >= 1 && floor(var.derivatives_days) == var.derivatives_days
-    error_message = "derivatives_days is a whole number of days, at least 1."
+    condition     = var.derivatives_days >= 7 && floor(var.derivatives_days) == var.derivatives_days
+    error_message = "derivatives_days is a whole number of days, at least 7."
   }
 }
 
@@ -98,7 +98,10 @@ variable "rewrite_code" {
   type        = string
 
   validation {
-    condition     = length(base64encode(var.rewrite_code)) <= 13656 && strcontains(var.rewrite_code, "function handler(")
+    # Four characters of base64 are three bytes, less one for each = at the end.
+    condition = strcontains(var.rewrite_code, "function handler(") && (
+      length(replace(base64encode(var.rewrite_code), "=", "")) - length(base64encode(var.rewrite_code)) / 4 <= 10240
+    )
     error_message = "rewrite_code is JavaScript with a function handler, at most 10,240 bytes: CloudFront takes no more."
   }
 }

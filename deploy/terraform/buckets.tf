@@ -51,7 +51,7 @@ resource "aws_s3_bucket_ownership_controls" "own" {
 resource "aws_s3_bucket_lifecycle_configuration" "derivatives" {
   bucket = aws_s3_bucket.derivatives.id
 
-  # Below "-/" in it lie the records of purges, which remove themselves within days; those of one that never ends go with this.
+  # Below "-/" in it lie the records of purges, receipts among them: a filter cannot leave them out, so they go with it.
   rule {
     id     = "derivatives"
     status = "Enabled"

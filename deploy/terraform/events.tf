@@ -185,9 +185,9 @@ resource "aws_lambda_event_source_mapping" "events" {
   function_response_types            = ["ReportBatchItemFailures"]
   tags                               = var.tags
 
-  # CloudFront takes few invalidations at once; more functions would only wait for each other.
+  # CloudFront takes few calls at once; more functions would only wait for each other.
   scaling_config {
-    maximum_concurrency = 4
+    maximum_concurrency = 5
   }
 
   depends_on = [aws_iam_role_policy.worker]
@@ -201,7 +201,7 @@ resource "aws_lambda_event_source_mapping" "later" {
   tags                    = var.tags
 
   scaling_config {
-    maximum_concurrency = 2
+    maximum_concurrency = 5
   }
 
   depends_on = [aws_iam_role_policy.worker]

@@ -28,7 +28,6 @@ locals {
     "http.shared_age"    = "${var.cache_ttl_max_s}s"
     "purge.fill_timeout" = "${var.render_timeout_s}s"
     "log.format"         = "json"
-    "lambda.later_queue" = aws_sqs_queue.later.url
   }, var.config_in_packages ? { config = "afterimage.toml" } : {})
 
   settings_render = {
@@ -39,7 +38,8 @@ locals {
 
   # The rewriting at the edge leads every spelling to one canonical path, so paths are exact where there are no tags.
   settings_workers = {
-    "cdn" = "name=cloudfront kind=cloudfront distribution=${aws_cloudfront_distribution.edge.id} by=${local.by_tags ? "auto" : "paths"}"
+    "lambda.later_queue" = aws_sqs_queue.later.url
+    "cdn"                = "name=cloudfront kind=cloudfront distribution=${aws_cloudfront_distribution.edge.id} by=${local.by_tags ? "auto" : "paths"}"
   }
 
   # The names of all of the above. They cannot be computed: what they are made of depends on var.settings by way of the functions.

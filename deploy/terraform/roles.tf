@@ -81,9 +81,8 @@ resource "aws_iam_role_policy" "render" {
   role = aws_iam_role.function["render"].id
 
   policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = concat([local.statement_logs["render"]], local.statements_originals, local.statements_derivatives,
-    [local.statement_later])
+    Version   = "2012-10-17"
+    Statement = concat([local.statement_logs["render"]], local.statements_originals, local.statements_derivatives)
   })
 }
 

@@ -59,13 +59,13 @@ variable "originals_prefix" {
 # Derivatives
 
 variable "derivatives_days" {
-  description = "After how many days a finished picture expires, asked for or not. What is gone is made again. This bounds the bucket. Unfinished purges are records in the same bucket, so it is at least a week."
+  description = "After how many days a finished picture expires, asked for or not. What is gone is made again. This bounds the bucket. Receipts lie in the same place and are kept no longer; so do unfinished purges, so it is at least 30."
   type        = number
   default     = 90
 
   validation {
-    condition     = var.derivatives_days >= 7 && floor(var.derivatives_days) == var.derivatives_days
-    error_message = "derivatives_days is a whole number of days, at least 7."
+    condition     = var.derivatives_days >= 30 && floor(var.derivatives_days) == var.derivatives_days
+    error_message = "derivatives_days is a whole number of days, at least 30."
   }
 }
 
@@ -165,9 +165,9 @@ variable "render_memory_mb" {
 }
 
 variable "render_timeout_s" {
-  description = "The longest a picture may take, from the first question to its last byte. The second sweep of a purge waits that long."
+  description = "The longest a picture may take, from the first question to its last byte. The second sweep of a purge waits that long. Longer than s3.total_timeout (30 s)."
   type        = number
-  default     = 30
+  default     = 45
 
   validation {
     condition     = var.render_timeout_s >= 5 && var.render_timeout_s <= 55
@@ -178,12 +178,12 @@ variable "render_timeout_s" {
 variable "purge_timeout_s" {
   description = "The longest a batch of events may take. The queue hides its messages six times as long."
   type        = number
-  default     = 60
+  default     = 120
 
   validation {
     # Six times this, and the window, must be within SQS's twelve hours; Lambda allows 900 at most anyway.
-    condition     = var.purge_timeout_s >= 10 && var.purge_timeout_s <= 900
-    error_message = "purge_timeout_s is 10 to 900."
+    condition     = var.purge_timeout_s >= 20 && var.purge_timeout_s <= 900
+    error_message = "purge_timeout_s is 20 to 900: ten seconds of it are kept for writing down what is left."
   }
 }
 

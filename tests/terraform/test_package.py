@@ -1,5 +1,6 @@
 """What make lambda lets through: deploy/lambda/package.py over small programs of this machine's own compiler."""
 
+import os
 import pathlib
 import platform
 import shutil
@@ -87,3 +88,81 @@ class Packages(unittest.TestCase):
             answer = self.pack(program=program)
             self.assertEqual(answer.returncode, 1)
             self.assertIn(str(program), answer.stderr)
+
+
+class Build(unittest.TestCase):
+    """deploy/lambda/build itself, in a copy, with a cargo that compiles nothing."""
+
+    CARGO = """#!/bin/sh
+echo "$*" >>"$BOOK"
+triple=${TRIPLE}
+mkdir -p target/$triple/release
+for name in afterimage-render afterimage-purge afterimage-reconcile; do cp "$PROGRAM" target/$triple/release/$name; done
+cat >target/$triple/release/afterimage <<'END'
+#!/bin/sh
+echo "afterimage $*" >>"$BOOK"
+while [ "$1" != -o ]; do shift; done
+echo "function handler(event) {}" >"$2"
+END
+chmod +x target/$triple/release/afterimage
+"""
+
+    def setUp(self):
+        if not (shutil.which("cc") and shutil.which("rustc")):
+            self.skipTest("there is no compiler here")
+        self.home = tempfile.TemporaryDirectory()
+        self.addCleanup(self.home.cleanup)
+        self.folder = pathlib.Path(self.home.name)
+        root = PACK.parents[2]
+        for path in ("deploy/lambda/build", "deploy/lambda/package.py", "scripts/tools.sh", "Makefile"):
+            (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / path, self.folder / path)
+        # A program that needs nothing of any glibc, whatever this machine's is.
+        (self.folder / "p.c").write_text("void _start(void) { for (;;) {} }")
+        subprocess.run(["cc", "-nostdlib", "-shared", "-fPIC", self.folder / "p.c", "-o", self.folder / "program"], check=True)
+        tools = self.folder / "tools"
+        tools.mkdir()
+        for name in ("cargo", "cargo-zigbuild"):
+            (tools / name).write_text(self.CARGO)
+            (tools / name).chmod(0o755)
+        host = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout.split("host: ")[1].split()[0]
+        self.arch = {"x86_64": "x86_64", "aarch64": "arm64"}[host.split("-")[0]]
+        self.surroundings = dict(
+            os.environ, PATH=f"{tools}:{os.environ['PATH']}", TRIPLE=host, PROGRAM=str(self.folder / "program"),
+            BOOK=str(self.folder / "book"),
+        )
+        self.surroundings.pop("CARGO_TARGET_DIR", None)
+
+    def make(self, **variables):
+        command = ["make", "lambda", f"ARCH={variables.pop('arch', self.arch)}", *(f"{key}={value}" for key, value in variables.items())]
+        return subprocess.run(command, cwd=self.folder, env=self.surroundings, capture_output=True, text=True)
+
+    def book(self):
+        return (self.folder / "book").read_text().splitlines()
+
+    def test_everything_that_the_module_reads_is_made(self):
+        answer = self.make()
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        made = sorted(path.name for path in (self.folder / "dist/lambda").iterdir())
+        self.assertEqual(made, ["purge.zip", "reconcile.zip", "render.zip", "rewrite-cheap.js", "rewrite.js"])
+        compiled, plain, cheap = self.book()
+        self.assertTrue(compiled.startswith("zigbuild --locked --release --target ") and ".2.34 " in compiled, compiled)
+        for package in ("afterimage", "afterimage-lambda-render", "afterimage-lambda-purge", "afterimage-lambda-reconcile"):
+            self.assertIn(f"-p {package}", compiled)
+        self.assertEqual(plain, "afterimage cloudfront-function -o dist/lambda/rewrite.js")
+        self.assertEqual(cheap, "afterimage cloudfront-function --cheap -o dist/lambda/rewrite-cheap.js")
+
+    def test_one_configuration_is_for_the_packages_and_the_edge(self):
+        (self.folder / "mine.toml").write_text("[http]\n")
+        answer = self.make(CONFIG="mine.toml")
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        with zipfile.ZipFile(self.folder / "dist/lambda/render.zip") as package:
+            self.assertEqual(package.namelist(), ["bootstrap", "afterimage.toml"])
+        self.assertEqual(self.book()[1], "afterimage cloudfront-function --config mine.toml -o dist/lambda/rewrite.js")
+
+    def test_mistakes_are_told_before_anything_is_compiled(self):
+        for mistake, word in (({"arch": "amd64"}, "amd64"), ({"CONFIG": "absent.toml"}, "absent.toml")):
+            answer = self.make(**mistake)
+            self.assertNotEqual(answer.returncode, 0)
+            self.assertIn(word, answer.stderr)
+            self.assertFalse((self.folder / "book").exists())

@@ -65,3 +65,7 @@ output "distribution_id" {
 output "existing_bucket_needs" {
   value = module.afterimage.existing_bucket_needs
 }
+
+output "signing_store_arn" {
+  value = module.afterimage.signing_store_arn
+}

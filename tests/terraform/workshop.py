@@ -11,7 +11,6 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODULE = ROOT / "deploy" / "terraform"
-REGISTRY = pathlib.Path("registry.terraform.io") / "hashicorp" / "aws"
 SINCE_TAGS = (6, 46)
 PACKAGES = ["render", "purge", "reconcile"]
 
@@ -57,7 +56,7 @@ def plugin_folders():
     for folder in (pathlib.Path(habit) for habit in habits if habit):
         versions = [
             tuple(int(part) for part in found.parts[-3].split("."))
-            for found in folder.glob(f"{REGISTRY}/*/linux_{machine}/terraform-provider-aws*")
+            for found in folder.glob(f"*/hashicorp/aws/*/linux_{machine}/terraform-provider-aws*")
         ]
         if versions:
             yield folder, max(versions)
@@ -94,8 +93,9 @@ class Workshop:
         return terraform(folder, "init", "-backend=false", "-no-color", "-input=false", *from_folder)
 
     def installed(self):
-        said = json.loads(terraform(self.module, "version", "-json").stdout)
-        return tuple(int(part) for part in said["provider_selections"][str(REGISTRY)].split("."))
+        chosen = json.loads(terraform(self.module, "version", "-json").stdout)["provider_selections"]
+        (version,) = [version for name, version in chosen.items() if name.endswith("/hashicorp/aws")]
+        return tuple(int(part) for part in version.split("."))
 
     def tags_can_be_checked(self):
         return self.version >= SINCE_TAGS

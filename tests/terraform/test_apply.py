@@ -61,9 +61,10 @@ output "all" {
 class SetUp:
     """One emulator with the module applied to it."""
 
-    def __init__(self, workshop, name, before=None, **arguments):
+    def __init__(self, workshop, folder, before=None, **arguments):
         self.cloud = emulator.Emulator("ministack")
-        self.folder = workshop.root / name
+        running.append(self.cloud)
+        self.folder = workshop.root / folder
         (self.folder / "packages").mkdir(parents=True)
         self.book = self.folder / "book"
         for function in PACKAGES:
@@ -108,25 +109,25 @@ def keep_what_is_there(cloud):
     )
 
 
+# The emulators, however far their set-ups came.
+running = []
+
+
 def setUpModule():
     global workshop, own, existing
+    unittest.addModuleCleanup(lambda: [cloud.stop() for cloud in running])
     if emulator is None:
         from workshop import lacking
 
         lacking(f"there is no emulator ({lacked})")
     workshop = Workshop()
+    unittest.addModuleCleanup(workshop.close)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         first = pool.submit(SetUp, workshop, "own")
         second = pool.submit(
             SetUp, workshop, "existing", keep_what_is_there, name="second", mode="cheap", event_path="lambda", existing_bucket="pictures"
         )
         own, existing = first.result(), second.result()
-
-
-def tearDownModule():
-    for made in (own, existing):
-        made.cloud.stop()
-    workshop.close()
 
 
 class ReadBack(unittest.TestCase):

@@ -83,8 +83,8 @@ class Workshop:
         self.plugins, self.version = found[-1] if found else (None, None)
         answer = self.init(self.module)
         if answer.returncode != 0:
-            where = self.plugins or "no usual folder, and the registry cannot be reached"
-            lacking(f"there is no AWS provider for terraform here ({where}):\n{answer.stderr.strip()}")
+            print(answer.stderr)
+            lacking("there is no AWS provider in a usual folder, and terraform init cannot have one")
         if self.version is None:
             self.version = self.installed()
 

@@ -38,24 +38,24 @@ resource "aws_lambda_function_url" "render" {
 # Since October 2025 a function URL wants both, else it answers 403 and logs nothing:
 # https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-lambda.html
+# A distribution's ARN names its account. No source_account beside it: nothing says that CloudFront sends one, and a condition on what is
+# not sent refuses everything.
 resource "aws_lambda_permission" "edge_url" {
   statement_id           = "EdgeCallsUrl"
   action                 = "lambda:InvokeFunctionUrl"
   function_name          = aws_lambda_function.render.function_name
   principal              = "cloudfront.amazonaws.com"
   source_arn             = aws_cloudfront_distribution.edge.arn
-  source_account         = local.account
   function_url_auth_type = "AWS_IAM"
 }
 
 # tags/ narrows this one to calls by way of the URL, which provider 5.x has no argument for.
 resource "aws_lambda_permission" "edge_function" {
-  statement_id   = "EdgeCallsFunction"
-  action         = "lambda:InvokeFunction"
-  function_name  = aws_lambda_function.render.function_name
-  principal      = "cloudfront.amazonaws.com"
-  source_arn     = aws_cloudfront_distribution.edge.arn
-  source_account = local.account
+  statement_id  = "EdgeCallsFunction"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.render.function_name
+  principal     = "cloudfront.amazonaws.com"
+  source_arn    = aws_cloudfront_distribution.edge.arn
 }
 
 locals {

@@ -9,6 +9,7 @@ import pathlib
 import sys
 import time
 import unittest
+import urllib.error
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "events"))
@@ -220,15 +221,28 @@ class Works(unittest.TestCase):
         self.assertGreater(existing.cloud.left(url), 0)
 
     def test_a_viewer_gets_a_picture_and_no_tag(self):
-        domain = own.said["distribution_domain"]
-        request = urllib.request.Request(f"{own.cloud.url}/a.jpg/-/w400.webp", headers={"Host": domain, "X-Forwarded-Proto": "https"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            self.assertEqual((answer.status, answer.read()), (200, b"a picture"))
-            self.assertEqual(answer.headers["content-type"], "image/webp")
-            self.assertIsNone(answer.headers["cache-tag"])
+        functions = own.cloud.client("lambda")
+        # The emulator's CloudFront does not sign, so its own function refuses it, as AWS's refuses everybody else.
+        self.assertEqual(self.ask()[0], 403)
+        functions.update_function_url_config(FunctionName="afterimage-render", AuthType="NONE")
+        try:
+            status, headers, body = self.ask()
+        finally:
+            functions.update_function_url_config(FunctionName="afterimage-render", AuthType="AWS_IAM")
+        self.assertEqual((status, body, headers["content-type"]), (200, b"a picture", "image/webp"))
+        self.assertIsNone(headers["cache-tag"])
         (told,) = own.told("render")
         self.assertEqual((told["event"]["rawPath"], told["event"].get("rawQueryString", "")), ("/a.jpg/-/w400.webp", ""))
         self.assertEqual(told["settings"]["AFTERIMAGE_SERVER_TRUST"], "canonical")
+
+    def ask(self):
+        headers = {"Host": own.said["distribution_domain"], "X-Forwarded-Proto": "https"}
+        request = urllib.request.Request(f"{own.cloud.url}/a.jpg/-/w400.webp?w=1", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.headers, refused.read()
 
 
 class ZTakenDown(unittest.TestCase):

@@ -5,6 +5,7 @@ The emulator knows no rights, checks no signature and runs no CloudFront Functio
 
 import concurrent.futures
 import json
+import os
 import pathlib
 import sys
 import time
@@ -14,7 +15,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "events"))
 import standin
-from workshop import PACKAGES, Workshop, terraform
+from workshop import PACKAGES, Workshop, lacking, terraform
 
 try:
     import emulator
@@ -117,9 +118,9 @@ running = []
 def setUpModule():
     global workshop, own, existing
     unittest.addModuleCleanup(lambda: [cloud.stop() for cloud in running])
+    if not os.environ.get("AFTERIMAGE_LONG"):
+        lacking("the module was not applied to an emulator; it takes minutes, and AFTERIMAGE_LONG=1 does it")
     if emulator is None:
-        from workshop import lacking
-
         lacking(f"there is no emulator ({lacked})")
     workshop = Workshop()
     unittest.addModuleCleanup(workshop.close)

@@ -184,7 +184,7 @@ async fn carry(
         print!("{}", report(&outcome, &beside("results")));
     }
     if let (Some(scope), true) = (options.invalidate, outcome.refused + outcome.failed == 0) {
-        tell(settings, &plan, &digest, reach(scope), &beside("outbox")).await?;
+        tell(settings, &plan, &digest, reach(scope)).await?;
     } else if !json {
         foresee(settings, &plan, &digest).await;
     }
@@ -261,14 +261,15 @@ async fn forecast(config: &Outer, plan: &Plan, digest: &str, reach: Reach) -> Re
     layer.forecast(&forget(plan, digest, reach)).await.map_err(|error| error.to_string())
 }
 
-/// Tells every cache in front, and waits until each has said that it has forgotten.
-async fn tell(settings: &Settings, plan: &Plan, digest: &str, reach: Reach, outbox: &Path) -> Result<(), Exit> {
+/// Tells every cache in front, and waits until each has said that it has forgotten. Killed meanwhile, it tells them again: it
+/// costs a little and harms nothing.
+async fn tell(settings: &Settings, plan: &Plan, digest: &str, reach: Reach) -> Result<(), Exit> {
     if settings.cdn.0.is_empty() {
         return Err(Exit::Configuration("no cache in front is configured ([[cdn]]): nobody can be told".to_owned()));
     }
     let invalidations = forget(plan, digest, reach);
     for config in &settings.cdn.0 {
-        let opened = Layer::open(config, Some(&outbox.join(&config.name)), Arc::new(MachineClock));
+        let opened = Layer::open(config, None, Arc::new(MachineClock));
         let layer = Arc::new(opened.map_err(|why| failed(format!("{}: {why}", config.name)))?);
         let forecast = layer.forecast(&invalidations).await.map_err(failed)?;
         eprint!(

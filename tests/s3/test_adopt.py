@@ -65,7 +65,7 @@ class Adopt(unittest.TestCase):
             source.write_bytes(PICTURE)
             size = f"w={side}&h={side}&fit=crop&fm={kind}"
             command = [os.environ["AFTERIMAGE_BIN"], "render", str(source), "-o", str(made), size]
-            subprocess.run(command, check=True, capture_output=True)
+            subprocess.run(command, env=self.environment, check=True, capture_output=True)
             self.made[side, kind] = made.read_bytes()
         return self.made[side, kind]
 

@@ -131,10 +131,10 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
             "is for a bucket of derivatives; set derivatives.url, or leave it out".into(),
         );
     }
-    if let Some(endpoint) = &settings.s3.endpoint {
-        if let Some(remedy) = wrong_endpoint(endpoint) {
-            wrong("s3.endpoint", endpoint, remedy.into());
-        }
+    if let Some(endpoint) = &settings.s3.endpoint
+        && let Some(remedy) = wrong_endpoint(endpoint)
+    {
+        wrong("s3.endpoint", endpoint, remedy.into());
     }
     found
 }

@@ -80,7 +80,8 @@ fn urls_are_found() {
 #[test]
 fn every_field_of_a_receipt_is_explained() {
     let text = read(&root().join("crates/identity/src/receipt.rs"));
-    let fields = text.split("pub struct Receipt {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the struct");
+    let fields =
+        text.split("pub struct Receipt {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the struct");
     let names: Vec<&str> =
         fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()).collect();
     assert!(names.len() > 10, "the fields are not read: {names:?}");

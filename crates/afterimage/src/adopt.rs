@@ -267,8 +267,8 @@ async fn tell(settings: &Settings, plan: &Plan, digest: &str, reach: Reach) -> R
     if settings.cdn.0.is_empty() {
         return Err(Exit::Configuration("no cache in front is configured ([[cdn]]): nobody can be told".to_owned()));
     }
-    let invalidations = forget(plan, digest, reach);
     for config in &settings.cdn.0 {
+        let invalidations = forget(plan, digest, reach);
         let opened = Layer::open(config, None, Arc::new(MachineClock));
         let layer = Arc::new(opened.map_err(|why| failed(format!("{}: {why}", config.name)))?);
         let forecast = layer.forecast(&invalidations).await.map_err(failed)?;
@@ -277,7 +277,7 @@ async fn tell(settings: &Settings, plan: &Plan, digest: &str, reach: Reach) -> R
             printing::planned(&[afterimage_control::Planned::Told(Forecast { items: Vec::new(), ..forecast })])
         );
         let mut tasks = tokio::task::JoinSet::new();
-        for what in invalidations.iter().cloned() {
+        for what in invalidations {
             let layer = layer.clone();
             tasks.spawn(async move {
                 for _ in 1..TELLS {

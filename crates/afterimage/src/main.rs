@@ -1,6 +1,7 @@
 //! The doors: parse what was said, call the edge or the write story, print the answer. Nothing is decided here.
 
 mod access_log;
+mod adopt;
 mod aside;
 mod cli;
 mod client;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
             commands::explain(&common, &url, host.as_deref(), &accept, json)
         }
         Command::Purge(options) => commands::purge(&common, &options),
-        Command::Reconcile { dry_run, confirm, json } => commands::reconcile(&common, dry_run, confirm, json),
+        Command::Reconcile(options) => commands::reconcile(&common, &options),
         Command::Receipts { key, limit, json } => commands::receipts(&common, key.as_deref(), limit, json),
         Command::Render { input, output, parameters } => local::render(&common, &input, &output, &parameters),
         Command::Sign { url, key, expires_in } => local::sign(&common, &url, key.as_deref(), expires_in),

@@ -92,6 +92,11 @@ impl Layer {
         told.await.map_err(|_| ended(()))?
     }
 
+    /// How often its quotas were full although what is sent from here keeps within them: somebody else invalidates there.
+    pub fn crowded(&self) -> u64 {
+        self.way.far.crowded()
+    }
+
     async fn foresee(&self, what: &[Invalidation]) -> Result<Forecast, InvalidateError> {
         let by = self.way.far.by().await?;
         let mut waiting = Waiting::default();

@@ -35,6 +35,7 @@ pub(crate) struct Sample {
     pub(crate) absences: Vec<(String, Absence)>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) origins: Vec<Origin>,
+    pub(crate) crowded: Vec<(String, u64)>,
     pub(crate) events: EventCounts,
 }
 
@@ -130,6 +131,11 @@ impl Collector for Sample {
                 ConstCounter::new(*count).encode(family.encode_family(&[(label, *word)])?)?;
             }
         }
+        let help = "Times that the quotas of a cache in front were full by what another process has in progress there";
+        let mut crowded = encoder.encode_descriptor("outer_quota_shared", help, None, none.metric_type())?;
+        for (layer, count) in &self.crowded {
+            ConstCounter::new(*count).encode(crowded.encode_family(&[("layer", layer.as_str())])?)?;
+        }
         let counters = [
             ("body_bytes", "Bytes of bodies sent", self.edge.body_bytes),
             ("fills", "Fills begun", self.edge.fills),
@@ -202,6 +208,7 @@ mod tests {
                 ..Listener::default()
             }],
             origins: vec![Origin { url: "http://a/\"".into(), purpose: "pass", failures: 9, ..Origin::default() }],
+            crowded: vec![("cf".into(), 2)],
             events: EventCounts { ignored: vec![("derivative", 4)], ..EventCounts::default() },
         };
         let text = sample.text();
@@ -220,6 +227,7 @@ mod tests {
         assert!(text.contains(failed), "{text}");
         let origin = "afterimage_origin_failures_total{origin=\"http://a/\\\"\",purpose=\"pass\"} 9";
         assert!(text.contains(origin), "{text}");
+        assert!(text.contains("afterimage_outer_quota_shared_total{layer=\"cf\"} 2"), "{text}");
         assert!(text.contains("afterimage_invalidations_total 3"), "{text}");
         assert!(text.contains("afterimage_invalidation_oldest_seconds 5"), "{text}");
     }

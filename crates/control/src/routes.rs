@@ -119,6 +119,7 @@ async fn metrics(State(control): Shared) -> Response {
         absences: (control.absences)(),
         listeners: (control.meters.listeners)(),
         origins: (control.meters.origins)(),
+        crowded: (control.meters.crowded)(),
         events: control.events.as_ref().map(|events| events.intake().counters().counts()).unwrap_or_default(),
     };
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], sample.text()).into_response()

@@ -8,6 +8,7 @@ use afterimage_store::bucket::{Config, Limits, Place};
 use afterimage_store::{Error, Read, Write};
 
 use crate::Source;
+use crate::buckets::{NamedBucket, wrong_endpoint};
 use crate::mistake::Mistake;
 use crate::table::Settings;
 use crate::value::quoted;
@@ -31,11 +32,20 @@ impl Settings {
 
     fn bucket_config(&self, place: Place) -> Config {
         let s3 = &self.s3;
-        Config {
+        let usual = || NamedBucket {
+            name: String::new(),
             endpoint: s3.endpoint.clone(),
             region: s3.region.clone(),
             path_style: s3.path_style,
-            profile: s3.profile.clone(),
+            profile: None,
+        };
+        let NamedBucket { endpoint, region, path_style, profile, .. } =
+            s3.buckets.of(place.bucket()).cloned().unwrap_or_else(usual);
+        Config {
+            endpoint,
+            region,
+            path_style,
+            profile: profile.or_else(|| s3.profile.clone()),
             profiles_file: s3.profiles_file.clone(),
             limits: Limits {
                 attempts_max: s3.attempts_max,
@@ -45,6 +55,14 @@ impl Settings {
             },
             ..Config::new(place)
         }
+    }
+
+    /// How the bucket at `url` is asked.
+    ///
+    /// # Errors
+    /// The remedy.
+    pub fn bucket_at(&self, url: &str) -> Result<Config, String> {
+        Place::parse(url).map(|place| self.bucket_config(place)).map_err(|remedy| format!("{url}: {remedy}"))
     }
 
     /// How each bucket among `root` and the mounts is asked, by its URL. What cannot be read was reported.
@@ -113,13 +131,10 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
             "is for a bucket of derivatives; set derivatives.url, or leave it out".into(),
         );
     }
-    if let Some(endpoint) = &settings.s3.endpoint {
-        let is_url = endpoint.parse::<http::Uri>().is_ok_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-        });
-        if !is_url {
-            wrong("s3.endpoint", endpoint, "write scheme and host, such as \"http://127.0.0.1:9000\"".into());
-        }
+    if let Some(endpoint) = &settings.s3.endpoint
+        && let Some(remedy) = wrong_endpoint(endpoint)
+    {
+        wrong("s3.endpoint", endpoint, remedy.into());
     }
     found
 }
@@ -207,6 +222,30 @@ mod tests {
             let found = mistakes_of(&settings);
             assert!(found.iter().any(|mistake| mistake.contains("feature s3")), "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_bucket_with_a_table_is_asked_as_it_says_and_every_other_as_before() {
+        let mut settings = Settings::default();
+        settings.s3.endpoint = Some("http://127.0.0.1:9000".into());
+        (settings.s3.path_style, settings.s3.profile) = (true, Some("usual".into()));
+        let table = NamedBucket { name: "pictures".into(), region: Some("eu-west-1".into()), ..NamedBucket::default() };
+        settings.s3.buckets.0.push(table);
+        settings.derivatives.url = Some("s3://derived/d".into());
+        let own = settings.bucket_at("s3://pictures/p").unwrap();
+        assert_eq!((own.endpoint, own.region.as_deref(), own.path_style), (None, Some("eu-west-1"), false));
+        assert_eq!(own.profile.as_deref(), Some("usual"));
+        let other = settings.derivatives_bucket().unwrap();
+        assert_eq!(
+            (other.endpoint.as_deref(), other.region, other.path_style),
+            (Some("http://127.0.0.1:9000"), None, true)
+        );
+        settings.s3.buckets.0[0].profile = Some("own".into());
+        assert_eq!(settings.bucket_at("s3://pictures").unwrap().profile.as_deref(), Some("own"));
+        settings.derivatives.url = Some("s3://pictures/d".into());
+        settings.derivatives.profile = Some("derived".into());
+        assert_eq!(settings.derivatives_bucket().unwrap().profile.as_deref(), Some("derived"));
+        assert!(settings.bucket_at("s3://ab").unwrap_err().contains("s3://ab: "));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod access;
 mod behaviour;
 mod bucket;
+mod buckets;
 mod check;
 mod choice;
 mod convert;
@@ -40,6 +41,7 @@ mod wire;
 
 pub use access::{AccessKey, AccessKeys, DistributionId};
 pub use behaviour::Behaviours;
+pub use buckets::{NamedBucket, NamedBuckets};
 pub use check::{disk_overlap, overlap};
 pub use choice::{
     AccessForm, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,

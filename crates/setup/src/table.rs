@@ -7,6 +7,7 @@
 
 use crate::access::{AccessKeys, DistributionId};
 use crate::behaviour::Behaviours;
+use crate::buckets::NamedBuckets;
 use crate::choice::{
     AccessForm, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,
     OriginalsMode, PolicyKind, Scaling, Trust, WatchMode,
@@ -97,6 +98,9 @@ settings! {
         profile: Option<String> = "", Kind::Text("pictures"), Restart;
         /// The file of profiles, instead of ~/.aws/config and ~/.aws/credentials.
         profiles_file: Option<PathBuf> = "", Kind::Path, Restart;
+        /// Buckets that are asked otherwise than endpoint, region and path_style above say: none of the three holds for a bucket that
+        /// is named here. Its profile is the one above unless it has its own.
+        buckets: NamedBuckets = "", Kind::NamedBuckets, Restart;
         /// How often a request is tried in all, where a further try may help.
         attempts_max: u32 = "4", count(1, 10), Restart;
         /// The longest time until an answer begins, for one try.

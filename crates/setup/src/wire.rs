@@ -84,6 +84,8 @@ pub struct Wired {
     pub servers: Vec<AskedServer>,
     /// The doors for events of buckets.
     pub events: Option<Events>,
+    /// The caches in front.
+    pub outer: Vec<Arc<afterimage_cdn::Layer>>,
 }
 
 /// The parts cannot be joined.
@@ -152,12 +154,13 @@ pub fn wire_with(
     let fences: Vec<Arc<dyn Fence>> = vec![Arc::new(cache.clone())];
     let state_dir = wiring.state_directory.clone();
     let purge = afterimage_purge::Config { state_dir, recoverable, ..wiring.purge.clone() };
+    let outer = open_outer(wiring, &clock)?;
     let parts = afterimage_purge::Parts {
         fences: fences.clone(),
         derivatives: derivatives.clone(),
         originals: originals.clone(),
         ask: ask.clone(),
-        invalidators: open_outer(wiring, &clock)?,
+        invalidators: outer.iter().map(|layer| layer.clone() as Arc<dyn Invalidate>).collect(),
         clock: clock.clone(),
     };
     let purger = Purger::open_locked(purge, parts, lock)?;
@@ -172,16 +175,17 @@ pub fn wire_with(
         notice: purger.clone(),
         clock,
     };
-    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, absences, fences, servers, events })
+    let edge = Edge::new(wiring.edge.clone(), parts);
+    Ok(Wired { edge, purger, originals, absences, fences, servers, events, outer })
 }
 
 /// Joins every outer cache. What is sent and not complete is kept in a folder of its own beside the journal.
-fn open_outer(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Vec<Arc<dyn Invalidate>>, WireError> {
+fn open_outer(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Vec<Arc<afterimage_cdn::Layer>>, WireError> {
     let open = |config: &afterimage_cdn::Config| {
         let outbox = wiring.state_directory.join("outbox").join(&config.name);
         let layer = afterimage_cdn::Layer::open(config, Some(&outbox), clock.clone());
         let layer = layer.map_err(|why| WireError::Outer(format!("{}: {why}", config.name)))?;
-        Ok(Arc::new(layer) as Arc<dyn Invalidate>)
+        Ok(Arc::new(layer))
     };
     wiring.outer.iter().map(open).collect()
 }

@@ -4,6 +4,7 @@
 mod double;
 mod emulators;
 mod faults;
+mod inherited;
 mod kept;
 mod keys;
 mod state;

@@ -76,6 +76,21 @@ fn urls_are_found() {
     assert_eq!(targets(text), ["/museum.jpg?w=400&fm=webp", "/p/a.jpg?d=1", "/b.png?w=1&h=2"]);
 }
 
+/// Whoever relies on a receipt has to find what each of its fields is worth.
+#[test]
+fn every_field_of_a_receipt_is_explained() {
+    let text = read(&root().join("crates/identity/src/receipt.rs"));
+    let fields =
+        text.split("pub struct Receipt {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the struct");
+    let names: Vec<&str> =
+        fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()).collect();
+    assert!(names.len() > 10, "the fields are not read: {names:?}");
+    let page = read(&root().join("docs/gdpr.md"));
+    for name in names {
+        assert!(page.contains(&format!("`{name}`")), "docs/gdpr.md does not say what `{name}` is worth");
+    }
+}
+
 #[test]
 fn every_decision_is_listed() {
     let folder = root().join("docs/decisions");

@@ -15,6 +15,7 @@ const RANKS: &[(&str, u8)] = &[
     ("afterimage-events", 2),
     ("afterimage-cdn", 2),
     ("afterimage-rewrite", 2),
+    ("afterimage-adopt", 3),
     ("afterimage-edge", 3),
     ("afterimage-purge", 3),
     ("afterimage-control", 4),
@@ -29,7 +30,7 @@ const RANKS: &[(&str, u8)] = &[
 const ONLY: &[(&[&str], &[&str], &str)] = &[
     (
         &["tokio"],
-        &["cache", "store", "origin", "events", "cdn", "edge", "purge", "control", "afterimage"],
+        &["adopt", "cache", "store", "origin", "events", "cdn", "edge", "purge", "control", "afterimage"],
         "names and the language are pure, pictures are made by plain threads, a watch is one thread, settings never wait",
     ),
     (
@@ -93,6 +94,11 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
         &["rustix", "libc", "nix"],
         &["store", "events", "purge", "setup", "afterimage", "testkit"],
         "system calls stay where files and processes are",
+    ),
+    (
+        &["afterimage-adopt"],
+        &["afterimage"],
+        "it deletes what is not ours; one command may, on a person's word (docs/decisions/0010-deleting-what-is-not-ours.md)",
     ),
     (&["stateright"], &["sim"], "the model is not the product"),
     (&["image", "photon-rs", "mozjpeg"], &[], "the codecs are chosen one by one; see docs/decisions"),

@@ -10,6 +10,7 @@ pub mod bucket;
 pub mod conformance;
 pub mod derivatives;
 mod error;
+pub mod keep;
 mod keys;
 mod lru;
 mod memory;
@@ -20,7 +21,7 @@ mod walk;
 pub use absence::Absences;
 pub use asker::Asker;
 #[cfg(feature = "s3")]
-pub use bucket::{BucketDerivatives, BucketOriginals};
+pub use bucket::{BucketDerivatives, BucketKeep, BucketOriginals};
 pub use derivatives::{Config as DerivativesConfig, Derivatives};
 pub use error::{Error, Refusal};
 pub use keys::STORED_KEY_BYTES_MAX;

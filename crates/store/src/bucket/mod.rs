@@ -13,6 +13,8 @@ mod facts;
 #[cfg(feature = "s3")]
 mod failure;
 #[cfg(feature = "s3")]
+mod kept;
+#[cfg(feature = "s3")]
 mod listing;
 #[cfg(feature = "s3")]
 mod originals;
@@ -25,6 +27,8 @@ use std::time::Duration;
 
 #[cfg(feature = "s3")]
 pub use derivatives::BucketDerivatives;
+#[cfg(feature = "s3")]
+pub use kept::{BucketKeep, KEPT_BEGINNING};
 #[cfg(feature = "s3")]
 pub use originals::BucketOriginals;
 pub use place::{BUCKET_KEY_BYTES_MAX, PREFIX_BYTES_MAX, Place};

@@ -6,6 +6,7 @@ mod emulators;
 mod faults;
 mod kept;
 mod keys;
+mod records;
 mod state;
 
 use std::sync::Arc;

@@ -123,6 +123,29 @@ impl Settings {
         Ok(Some(Fallback { media_type: format.media_type().to_owned(), body: Bytes::from(body) }))
     }
 
+    /// The write story's configuration.
+    ///
+    /// # Errors
+    /// Hosts that cannot be.
+    pub(crate) fn purge_config(&self, state_directory: &Path) -> Result<afterimage_purge::Config, Vec<Mistake>> {
+        Ok(afterimage_purge::Config {
+            source: self.source.name.clone(),
+            hosts: self.hosts()?,
+            state_dir: state_directory.to_owned(),
+            fill_ms_max: milliseconds(self.purge.fill_timeout),
+            mass_loss: afterimage_purge::MassLoss {
+                percent: u8::try_from(self.purge.mass_loss_percent).unwrap_or(100),
+                count: self.purge.mass_loss_count,
+            },
+            receipts_max: self.receipts.kept_max,
+            // What waits for an outer cache must not be given up because very much was deleted at once.
+            open_max: if self.cdn.0.is_empty() { 10_000 } else { 100_000 },
+            scan_every_ms: Some(milliseconds(self.purge.reconcile_interval)).filter(|every| *every > 0),
+            scan_requests_max: Some(self.purge.reconcile_requests_max).filter(|max| *max > 0),
+            ..Default::default()
+        })
+    }
+
     /// The configuration of every part over `source` and what is mounted on it, with state at `locations`.
     ///
     /// # Errors
@@ -171,22 +194,7 @@ impl Settings {
                 ..Default::default()
             },
             outer: self.cdn.0.clone(),
-            purge: afterimage_purge::Config {
-                source: self.source.name.clone(),
-                hosts: self.hosts()?,
-                state_dir: locations.state.clone(),
-                fill_ms_max: milliseconds(self.purge.fill_timeout),
-                mass_loss: afterimage_purge::MassLoss {
-                    percent: u8::try_from(self.purge.mass_loss_percent).unwrap_or(100),
-                    count: self.purge.mass_loss_count,
-                },
-                receipts_max: self.receipts.kept_max,
-                // What waits for an outer cache must not be given up because very much was deleted at once.
-                open_max: if self.cdn.0.is_empty() { 10_000 } else { 100_000 },
-                scan_every_ms: Some(milliseconds(self.purge.reconcile_interval)).filter(|every| *every > 0),
-                scan_requests_max: Some(self.purge.reconcile_requests_max).filter(|max| *max > 0),
-                ..Default::default()
-            },
+            purge: self.purge_config(&locations.state)?,
             watch: afterimage_events::Config {
                 poll_ms: milliseconds(self.watch.poll_interval),
                 prefer: match self.watch.mode {

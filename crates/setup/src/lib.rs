@@ -38,6 +38,8 @@ mod table;
 mod upstream;
 mod value;
 mod wire;
+#[cfg(all(feature = "s3", feature = "sqs"))]
+mod writing;
 
 pub use access::{AccessKey, AccessKeys, DistributionId};
 pub use behaviour::Behaviours;
@@ -68,3 +70,5 @@ pub use source::{Placed, Source};
 pub use table::*;
 pub use upstream::{AskedServer, Upstream};
 pub use wire::{DiskTier, WireError, Wired, Wiring, watch, wire, wire_with};
+#[cfg(all(feature = "s3", feature = "sqs"))]
+pub use writing::{Writing, WritingConfig};

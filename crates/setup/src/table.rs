@@ -398,6 +398,13 @@ settings! {
         kept_max: usize = "10000", count(1, 10_000_000), Restart;
     }
 
+    /// The functions that purge on AWS. See docs/operating/lambda.md.
+    lambda: LambdaSettings {
+        /// The URL of the queue of SQS through which they are woken for what is to be done later: second sweeps, and asking CDNs whether
+        /// they are done. `afterimage-purge` has to read it; no server does.
+        later_queue: Option<String> = "", Kind::Text("https://sqs.eu-central-1.amazonaws.com/111122223333/later"), Restart;
+    }
+
     /// Log lines, on standard error.
     log: LogSettings {
         /// "text" for people, "json" for machines.

@@ -11,6 +11,7 @@ use afterimage_identity::{Clock, Event, Fence, Invalidate, Notice, Original, Ori
 use afterimage_origin::{Origin, Originals as HttpOriginals};
 use afterimage_purge::{Purger, StateLock};
 use afterimage_store::bucket::{Config as BucketConfig, Place};
+use afterimage_store::keep::Folder;
 use afterimage_store::{Absences, Asker, Derivatives, Originals, Read, Write};
 
 use crate::bucket;
@@ -183,7 +184,9 @@ pub fn wire_with(
 fn open_outer(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Vec<Arc<afterimage_cdn::Layer>>, WireError> {
     let open = |config: &afterimage_cdn::Config| {
         let outbox = wiring.state_directory.join("outbox").join(&config.name);
-        let layer = afterimage_cdn::Layer::open(config, Some(&outbox), clock.clone());
+        let failed = |error| WireError::Outer(format!("{}: {error}", outbox.display()));
+        let keep = Arc::new(Folder::open(&outbox).map_err(failed)?);
+        let layer = afterimage_cdn::Layer::open(config, Some(keep), clock.clone());
         let layer = layer.map_err(|why| WireError::Outer(format!("{}: {why}", config.name)))?;
         Ok(Arc::new(layer))
     };

@@ -12,6 +12,7 @@ pub mod conformance;
 pub mod derivatives;
 mod error;
 pub mod inherited;
+pub mod keep;
 mod keys;
 mod lru;
 mod memory;
@@ -22,7 +23,7 @@ mod walk;
 pub use absence::Absences;
 pub use asker::Asker;
 #[cfg(feature = "s3")]
-pub use bucket::{BucketDerivatives, BucketOriginals};
+pub use bucket::{BucketDerivatives, BucketKeep, BucketOriginals};
 pub use derivatives::{Config as DerivativesConfig, Derivatives};
 pub use error::{Error, Refusal};
 pub use keys::STORED_KEY_BYTES_MAX;

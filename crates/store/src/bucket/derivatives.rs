@@ -12,6 +12,7 @@ use super::Config;
 use super::connection::{Bucket, Got, aside};
 use super::facts::{self, Facts};
 use super::failure::Failure;
+use super::kept::{BucketKeep, KEPT_BEGINNING, KEPT_END};
 use super::standing::{Versioning, standing};
 use crate::{Error, Listed, Meta, Object, Page, Read, Stat, Write, keys};
 
@@ -42,6 +43,11 @@ impl BucketDerivatives {
             // The proof's connections end with its runtime.
             Ok(Self { bucket: Bucket::connect(config).await, versioning })
         })
+    }
+
+    /// Small records of whoever deletes these derivatives, kept beside them: no listing here shows them.
+    pub fn keep(&self) -> BucketKeep {
+        BucketKeep::new(self.bucket.clone(), self.versioning)
     }
 
     async fn prove(&self) -> Result<(), Error> {
@@ -122,8 +128,12 @@ impl Read for BucketDerivatives {
             let (keys, more) = listed.map_err(Failure::of_writing)?;
             let own_key = |key: String| key.strip_prefix(own).map(str::to_owned).unwrap_or(key);
             let listed = |(key, bytes)| Listed { key: own_key(key), bytes };
-            let entries: Vec<Listed> = keys.into_iter().map(listed).collect();
-            let next = entries.last().filter(|_| more).map(|last| last.key.clone());
+            let mut entries: Vec<Listed> = keys.into_iter().map(listed).collect();
+            let is_kept = |listed: &Listed| listed.key.starts_with(KEPT_BEGINNING);
+            let last = entries.last().filter(|_| more);
+            // However many records there are, one page of them is enough.
+            let next = last.map(|last| if is_kept(last) { KEPT_END.to_owned() } else { last.key.clone() });
+            entries.retain(|listed| !is_kept(listed));
             Ok(Page { entries, next })
         })
     }

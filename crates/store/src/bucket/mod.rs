@@ -15,6 +15,8 @@ mod failure;
 #[cfg(feature = "s3")]
 mod inherited;
 #[cfg(feature = "s3")]
+mod kept;
+#[cfg(feature = "s3")]
 mod listing;
 #[cfg(feature = "s3")]
 mod originals;
@@ -29,6 +31,8 @@ use std::time::Duration;
 pub use derivatives::BucketDerivatives;
 #[cfg(feature = "s3")]
 pub use inherited::InheritedBucket;
+#[cfg(feature = "s3")]
+pub use kept::{BucketKeep, KEPT_BEGINNING};
 #[cfg(feature = "s3")]
 pub use originals::BucketOriginals;
 pub use place::{BUCKET_KEY_BYTES_MAX, PREFIX_BYTES_MAX, Place};

@@ -192,16 +192,23 @@ impl S3 for Double {
     }
 
     async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        self.before("PutObject", &req.input.bucket).await?;
-        let PutObjectInput { key, body, content_type, metadata, .. } = req.input;
+        let fault = self.before("PutObject", &req.input.bucket).await?;
+        let PutObjectInput { key, body, content_type, metadata, if_none_match, .. } = req.input;
         let mut whole = Vec::new();
         if let Some(mut body) = body {
             while let Some(part) = body.next().await {
                 whole.extend_from_slice(&part.map_err(|_| s3_error!(IncompleteBody))?);
             }
         }
-        self.state().put(&key, Some(whole.into()), content_type, metadata);
-        Ok(S3Response::new(PutObjectOutput::default()))
+        let mut state = self.state();
+        if if_none_match.is_some() && state.current(&key).is_ok() {
+            return Err(s3_error!(PreconditionFailed));
+        }
+        state.put(&key, Some(whole.into()), content_type, metadata);
+        match fault {
+            Some(Fault::Late(code)) => Err(s3s::S3Error::new(code)),
+            _ => Ok(S3Response::new(PutObjectOutput::default())),
+        }
     }
 
     async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {

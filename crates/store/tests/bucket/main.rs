@@ -7,6 +7,7 @@ mod faults;
 mod inherited;
 mod kept;
 mod keys;
+mod records;
 mod state;
 
 use std::sync::Arc;

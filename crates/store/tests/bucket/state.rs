@@ -11,6 +11,8 @@ use s3s::{S3ErrorCode, S3Result, s3_error};
 pub enum Fault {
     /// It is answered with this.
     Code(S3ErrorCode),
+    /// It does its work, and is answered with this all the same.
+    Late(S3ErrorCode),
     /// It is never answered.
     Silence,
     /// Its body ends after so many bytes, with the length of the whole announced.

@@ -21,6 +21,8 @@ const RANKS: &[(&str, u8)] = &[
     ("afterimage-control", 4),
     ("afterimage-setup", 4),
     ("afterimage", 5),
+    ("afterimage-lambda-purge", 5),
+    ("afterimage-lambda-reconcile", 5),
     ("afterimage-testkit", 9),
     ("afterimage-sim", 9),
     ("xtask", 10),
@@ -30,7 +32,20 @@ const RANKS: &[(&str, u8)] = &[
 const ONLY: &[(&[&str], &[&str], &str)] = &[
     (
         &["tokio"],
-        &["adopt", "cache", "store", "origin", "events", "cdn", "edge", "purge", "control", "afterimage"],
+        &[
+            "adopt",
+            "cache",
+            "store",
+            "origin",
+            "events",
+            "cdn",
+            "edge",
+            "purge",
+            "control",
+            "afterimage",
+            "lambda-purge",
+            "lambda-reconcile",
+        ],
         "names and the language are pure, pictures are made by plain threads, a watch is one thread, settings never wait",
     ),
     (
@@ -40,7 +55,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["http", "http-body", "http-body-util"],
-        &["cache", "origin", "cdn", "edge", "control", "setup", "afterimage"],
+        &["cache", "origin", "cdn", "edge", "control", "setup", "afterimage", "testkit"],
         "HTTP begins at the edge, its rules of caching are cache's, and it is spoken to origins and outer caches",
     ),
     (&["tokio-rustls", "rustls-native-certs"], &["origin", "afterimage"], "TLS is for connections"),
@@ -50,11 +65,9 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
         &["control", "afterimage"],
         "the operator's routes are control's, their listener the binary's",
     ),
-    (
-        &["clap", "clap_complete", "indicatif", "mimalloc", "tracing-subscriber"],
-        &["afterimage"],
-        "they belong to a process",
-    ),
+    (&["clap", "clap_complete", "indicatif", "mimalloc"], &["afterimage"], "they belong to a command"),
+    (&["tracing-subscriber"], &["afterimage", "lambda-purge", "lambda-reconcile"], "it belongs to a process"),
+    (&["lambda_runtime"], &["lambda-purge", "lambda-reconcile"], "they are the functions"),
     (&["toml", "figment", "config"], &["setup"], "one place reads configuration"),
     (&["notify", "inotify"], &["events"], "one place watches"),
     (
@@ -92,7 +105,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     (&["quick-xml"], &["control"], "one interface speaks XML"),
     (
         &["rustix", "libc", "nix"],
-        &["store", "events", "purge", "setup", "afterimage", "testkit"],
+        &["store", "events", "purge", "setup", "afterimage", "lambda-purge", "lambda-reconcile", "testkit"],
         "system calls stay where files and processes are",
     ),
     (

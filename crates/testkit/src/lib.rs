@@ -3,6 +3,7 @@
 
 mod cloudfront;
 mod http;
+pub mod lambda;
 mod picture;
 mod server;
 mod upstream;

@@ -215,6 +215,12 @@ impl<T: Weigh> Cache<T> {
         }
     }
 
+    /// The version that what is here of an original was made of. No proof of anything: it says what to look for while the
+    /// source is asked.
+    pub fn version_of(&self, original: &Original) -> Option<Version> {
+        lock(&self.inner.index).group(original).map(|group| group.version.clone())
+    }
+
     /// Begins or joins the one question about an original.
     pub fn begin_proof(&self, original: &Original) -> ProofBegun<T> {
         question::begin(&self.inner, original)

@@ -24,6 +24,7 @@ mod precondition;
 mod reason;
 mod viewer_request;
 mod viewer_response;
+mod work;
 
 pub use config::{Config, Cors, Door, Fallback, OriginalsMode};
 pub use edge::{Edge, Parts};

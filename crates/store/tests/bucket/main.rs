@@ -7,6 +7,7 @@ mod faults;
 mod kept;
 mod keys;
 mod state;
+mod unasked;
 
 use std::sync::Arc;
 

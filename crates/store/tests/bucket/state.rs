@@ -11,6 +11,8 @@ use s3s::{S3ErrorCode, S3Result, s3_error};
 pub enum Fault {
     /// It is answered with this.
     Code(S3ErrorCode),
+    /// It takes so long, and nothing else.
+    Slow(std::time::Duration),
     /// It is never answered.
     Silence,
     /// Its body ends after so many bytes, with the length of the whole announced.

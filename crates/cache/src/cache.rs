@@ -308,10 +308,12 @@ impl<T: Weigh> Inner<T> {
         };
         let age = group.age(now);
         let asked_since = || arrived.is_some_and(|arrived| group.proved_at() >= Some(arrived));
-        if !age.is_some_and(|age| age <= group.window(self.window()) || asked_since()) {
+        let window = group.window(self.window());
+        if !age.is_some_and(|age| age <= window || asked_since()) {
             return Found::Prove { entry, age };
         }
-        let renew = group.take_renewal(now);
+        // With a window of zero each hit was just asked for: a question in the background would be one more, for nobody.
+        let renew = !window.is_zero() && group.take_renewal(now);
         entry.mark_visited();
         Found::Hit { entry, renew }
     }

@@ -37,3 +37,4 @@ pub use pass::{PassThrough, Reply, Rewrite, Route, Serves, Upstream, Viewer};
 pub use picture::{Kept, Picture};
 pub use pool::{Job, Load, Pool, PoolConfig, Renderer, Work};
 pub use reason::Reason;
+pub use viewer_response::AboutPicture;

@@ -19,6 +19,7 @@ const RANKS: &[(&str, u8)] = &[
     ("afterimage-control", 4),
     ("afterimage-setup", 4),
     ("afterimage", 5),
+    ("afterimage-lambda-render", 5),
     ("afterimage-testkit", 9),
     ("afterimage-sim", 9),
     ("xtask", 10),
@@ -28,7 +29,7 @@ const RANKS: &[(&str, u8)] = &[
 const ONLY: &[(&[&str], &[&str], &str)] = &[
     (
         &["tokio"],
-        &["cache", "store", "origin", "events", "cdn", "edge", "purge", "control", "afterimage"],
+        &["cache", "store", "origin", "events", "cdn", "edge", "purge", "control", "afterimage", "lambda-render"],
         "names and the language are pure, pictures are made by plain threads, a watch is one thread, settings never wait",
     ),
     (
@@ -38,7 +39,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["http", "http-body", "http-body-util"],
-        &["cache", "origin", "cdn", "edge", "control", "setup", "afterimage"],
+        &["cache", "origin", "cdn", "edge", "control", "setup", "afterimage", "lambda-render", "testkit"],
         "HTTP begins at the edge, its rules of caching are cache's, and it is spoken to origins and outer caches",
     ),
     (&["tokio-rustls", "rustls-native-certs"], &["origin", "afterimage"], "TLS is for connections"),
@@ -50,8 +51,13 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["clap", "clap_complete", "indicatif", "mimalloc", "tracing-subscriber"],
-        &["afterimage"],
+        &["afterimage", "lambda-render"],
         "they belong to a process",
+    ),
+    (
+        &["lambda_runtime", "lambda_runtime_api_client", "aws_lambda_events"],
+        &["lambda-render"],
+        "functions on AWS Lambda are doors of their own",
     ),
     (&["toml", "figment", "config"], &["setup"], "one place reads configuration"),
     (&["notify", "inotify"], &["events"], "one place watches"),
@@ -90,7 +96,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     (&["quick-xml"], &["control"], "one interface speaks XML"),
     (
         &["rustix", "libc", "nix"],
-        &["store", "events", "purge", "setup", "afterimage", "testkit"],
+        &["store", "events", "purge", "setup", "afterimage", "lambda-render", "testkit"],
         "system calls stay where files and processes are",
     ),
     (&["stateright"], &["sim"], "the model is not the product"),

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::config::Live;
 use crate::picture::Kept;
 use crate::viewer_request::Authorised;
+use crate::work::Work;
 use crate::{Config, Failure, Metrics, Renderer, Upstream, origin_request, origin_response};
 
 /// What an edge is made of.
@@ -50,6 +51,7 @@ pub struct Edge {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: ArcSwap<Live>,
     pub(crate) metrics: Metrics,
+    pub(crate) work: Work,
 }
 
 /// What a leader learns of its own fill.
@@ -72,6 +74,7 @@ impl Edge {
             clock,
             live,
             metrics: Metrics::default(),
+            work: Work::default(),
         })
     }
 
@@ -98,6 +101,12 @@ impl Edge {
         &self.metrics
     }
 
+    /// Resolves when nothing is under way any more that requests have begun: what was made is stored and its original was
+    /// asked for once more (GUARANTEE, rule 6). For a process that is put to sleep between requests.
+    pub async fn settled(&self) {
+        self.work.over().await;
+    }
+
     /// Its cache.
     pub fn cache(&self) -> &Cache<Kept> {
         &self.cache
@@ -122,7 +131,7 @@ impl Edge {
             Begun::Lead(fill) => {
                 fill.learn(Some(&asked.original), &tags);
                 let (tell, told) = oneshot::channel();
-                tokio::spawn(self.clone().fill(live.clone(), asked.clone(), fill, tell));
+                self.work.begin(self.clone().fill(live.clone(), asked.clone(), fill, tell));
                 Filling::Leads(told)
             }
         }
@@ -178,7 +187,7 @@ impl Edge {
     /// Renews a proof before it grows too old, while the entry is still served.
     pub(crate) fn renew(self: &Arc<Self>, original: Original) {
         let edge = self.clone();
-        tokio::spawn(async move {
+        self.work.begin(async move {
             edge.prove(&original).await;
         });
     }

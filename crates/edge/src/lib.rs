@@ -24,6 +24,7 @@ mod precondition;
 mod reason;
 mod viewer_request;
 mod viewer_response;
+mod work;
 
 pub use config::{Config, Cors, Door, Fallback, OriginalsMode};
 pub use edge::{Edge, Parts};
@@ -36,3 +37,4 @@ pub use pass::{PassThrough, Reply, Rewrite, Route, Serves, Upstream, Viewer};
 pub use picture::{Kept, Picture};
 pub use pool::{Job, Load, Pool, PoolConfig, Renderer, Work};
 pub use reason::Reason;
+pub use viewer_response::AboutPicture;

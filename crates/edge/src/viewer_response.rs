@@ -104,6 +104,14 @@ pub(crate) fn leave(
     response
 }
 
+/// What an answer that does not carry a picture's fields is about, for a door whose protocol makes up what is not said. An extension of
+/// answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AboutPicture {
+    /// `Content-Type` of the picture.
+    pub media_type: HeaderValue,
+}
+
 struct Answer<'a> {
     live: &'a Live,
     request: &'a request::Parts,
@@ -143,6 +151,7 @@ impl Answer<'_> {
         };
         let mut response = Response::new(body);
         *response.status_mut() = status;
+        response.extensions_mut().insert(AboutPicture { media_type: picture.media_type.clone() });
         let length = HeaderValue::from(response.body().len());
         let headers = response.headers_mut();
         *headers = self.head(picture, reason);

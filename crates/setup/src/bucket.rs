@@ -12,6 +12,7 @@ use crate::buckets::{NamedBucket, wrong_endpoint};
 use crate::mistake::Mistake;
 use crate::table::Settings;
 use crate::value::quoted;
+use crate::wire::Proof;
 
 impl Settings {
     /// Whether any source is a bucket.
@@ -141,16 +142,24 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
 
 /// Opens a bucket of originals.
 #[cfg(feature = "s3")]
-pub(crate) fn open_originals(config: &Config) -> Result<(Arc<dyn Read>, Option<String>), Error> {
-    let originals = afterimage_store::BucketOriginals::open(config)?;
+pub(crate) fn open_originals(config: &Config, proof: Proof) -> Result<(Arc<dyn Read>, Option<String>), Error> {
+    use afterimage_store::BucketOriginals as Originals;
+    let originals = match proof {
+        Proof::AtStart => Originals::open(config)?,
+        Proof::WhenNeeded => Originals::open_unasked(config)?,
+    };
     let recoverable = originals.recoverable();
     Ok((Arc::new(originals), recoverable))
 }
 
 /// Opens a bucket of derivatives.
 #[cfg(feature = "s3")]
-pub(crate) fn open_derivatives(config: &Config) -> Result<Arc<dyn Write>, Error> {
-    Ok(Arc::new(afterimage_store::BucketDerivatives::open(config)?))
+pub(crate) fn open_derivatives(config: &Config, proof: Proof) -> Result<Arc<dyn Write>, Error> {
+    use afterimage_store::BucketDerivatives as Derivatives;
+    Ok(Arc::new(match proof {
+        Proof::AtStart => Derivatives::open(config)?,
+        Proof::WhenNeeded => Derivatives::open_unasked(config)?,
+    }))
 }
 
 #[cfg(not(feature = "s3"))]
@@ -160,13 +169,13 @@ fn not_in_this_build<T>(config: &Config) -> Result<T, Error> {
 
 /// Refuses: this build has no S3.
 #[cfg(not(feature = "s3"))]
-pub(crate) fn open_originals(config: &Config) -> Result<(Arc<dyn Read>, Option<String>), Error> {
+pub(crate) fn open_originals(config: &Config, _: Proof) -> Result<(Arc<dyn Read>, Option<String>), Error> {
     not_in_this_build(config)
 }
 
 /// Refuses: this build has no S3.
 #[cfg(not(feature = "s3"))]
-pub(crate) fn open_derivatives(config: &Config) -> Result<Arc<dyn Write>, Error> {
+pub(crate) fn open_derivatives(config: &Config, _: Proof) -> Result<Arc<dyn Write>, Error> {
     not_in_this_build(config)
 }
 

@@ -17,6 +17,7 @@ mod events;
 #[cfg(feature = "tls")]
 mod fetch;
 mod file;
+mod function;
 mod imgproxy;
 mod list;
 mod locations;
@@ -52,6 +53,7 @@ pub use choice::{
 pub use convert::ReadFile;
 pub use define::{Definition, Reload};
 pub use events::{Events, EventsWiring};
+pub use function::{FUNCTION_ANSWER_BYTES_MAX, wire_function};
 pub use list::{Presets, Ratio};
 pub use locations::{
     Locations, SOCKET_PATH_BYTES_MAX, canonical_path, is_private_directory, locations, prepare_socket_folder, sockets,

@@ -145,9 +145,9 @@ pub fn wire_with(
     };
     let lock = StateLock::acquire(&wiring.state_directory, &*clock, Some(about.to_owned()))?;
     let mut recoverable = Vec::new();
-    let (originals, absences) = open_sources(wiring, &clock, &mut servers, &mut recoverable)?;
+    let (originals, absences) = open_sources(wiring, &clock, Proof::AtStart, &mut servers, &mut recoverable)?;
     let derivatives: Arc<dyn Write> = match &wiring.derivatives_bucket {
-        Some(config) => bucket::open_derivatives(config)?,
+        Some(config) => bucket::open_derivatives(config, Proof::AtStart)?,
         None => Arc::new(Derivatives::open(&wiring.derivatives_directory, wiring.derivatives.clone())?),
     };
     let ask = Arc::new(Asker::new(originals.clone(), clock.clone()));
@@ -213,11 +213,21 @@ fn open_cache(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Cache<Kept>, Wi
     Ok(cache)
 }
 
+/// When a bucket has to show what it can prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// Before anything is served: what is missing is said while somebody looks.
+    AtStart,
+    /// Before the first answer that needs it.
+    WhenNeeded,
+}
+
 /// Opens every source, and joins them into one; those on other machines have to show that they can prove absence. Notes what each
 /// keeps of what is deleted there.
-fn open_sources(
+pub(crate) fn open_sources(
     wiring: &Wiring,
     clock: &Arc<dyn Clock>,
+    proof: Proof,
     servers: &mut Vec<AskedServer>,
     recoverable: &mut Vec<String>,
 ) -> Result<(Arc<dyn Read>, Arc<Absences>), WireError> {
@@ -225,7 +235,7 @@ fn open_sources(
     let mounted = wiring.mounts.iter().map(|mount| (mount.prefix.as_str(), &mount.source));
     let (mut opened, mut remote) = (Vec::new(), Vec::new());
     for (prefix, source) in root.chain(mounted) {
-        let read = open_source(wiring, clock, (prefix, source), servers, recoverable)?;
+        let read = open_source(wiring, clock, (prefix, source, proof), servers, recoverable)?;
         if source.directory().is_none() {
             remote.push((prefix.to_owned(), source.to_string(), read.clone()));
         }
@@ -240,7 +250,7 @@ fn open_sources(
 fn open_source(
     wiring: &Wiring,
     clock: &Arc<dyn Clock>,
-    (prefix, source): (&str, &Source),
+    (prefix, source, proof): (&str, &Source, Proof),
     servers: &mut Vec<AskedServer>,
     recoverable: &mut Vec<String>,
 ) -> Result<Arc<dyn Read>, WireError> {
@@ -263,7 +273,7 @@ fn open_source(
                 Some(config) => config.clone(),
                 None => BucketConfig::new(Place::parse(url).map_err(wrong)?),
             };
-            let (originals, kept) = bucket::open_originals(&config)?;
+            let (originals, kept) = bucket::open_originals(&config, proof)?;
             recoverable.extend(kept);
             Ok(originals)
         }

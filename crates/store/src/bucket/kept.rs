@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use afterimage_identity::{BoxFuture, Keep, KeepError, Put};
 use aws_sdk_s3::primitives::ByteStream;
+use tokio::sync::OnceCell;
 
 use super::connection::{Bucket, Got};
 use super::failure::{Failure, Why};
-use super::standing::Versioning;
+use super::standing::{Versioning, standing};
 use crate::keep::{RECORD_BYTES_MAX, check};
 
 /// Where records lie in the place of derivatives. No key of an original has a segment `-`, and a derivative's name has one
@@ -22,7 +23,8 @@ const TRIES_MAX: usize = 5;
 /// [`Keep`] in the place of the derivatives of a bucket.
 pub struct BucketKeep {
     bucket: Bucket,
-    versioning: Versioning,
+    /// What deleting takes here, once that is known.
+    versioning: OnceCell<Versioning>,
 }
 
 fn failed(failure: Failure) -> KeepError {
@@ -30,7 +32,7 @@ fn failed(failure: Failure) -> KeepError {
 }
 
 impl BucketKeep {
-    pub(super) fn new(bucket: Bucket, versioning: Versioning) -> Self {
+    pub(super) fn new(bucket: Bucket, versioning: OnceCell<Versioning>) -> Self {
         Self { bucket, versioning }
     }
 
@@ -107,7 +109,9 @@ impl Keep for BucketKeep {
     fn remove<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<(), KeepError>> {
         Box::pin(async move {
             let keys = names.iter().map(|name| self.key(name)).collect::<Result<BTreeSet<_>, _>>()?;
-            let done = self.bucket.delete(keys, self.versioning).await;
+            let versioning = self.versioning.get_or_try_init(|| standing(&self.bucket)).await;
+            let versioning = versioning.map_err(|error| KeepError::Failed { why: error.to_string() })?;
+            let done = self.bucket.delete(keys, *versioning).await;
             done.into_values().find_map(Result::err).map_or(Ok(()), |failure| Err(failed(failure)))
         })
     }

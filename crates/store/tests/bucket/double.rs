@@ -86,6 +86,15 @@ impl Double {
         tokio::task::block_in_place(|| BucketOriginals::open(&self.config(prefix)))
     }
 
+    /// As [`originals`](Self::originals), asked nothing at its opening.
+    pub fn unasked_originals(&self, prefix: &str) -> Result<BucketOriginals, Error> {
+        BucketOriginals::open_unasked(&self.config(prefix))
+    }
+
+    pub fn unasked_derivatives(&self, prefix: &str) -> Result<BucketDerivatives, Error> {
+        BucketDerivatives::open_unasked(&self.config(prefix))
+    }
+
     pub fn derivatives(&self, prefix: &str) -> Result<BucketDerivatives, Error> {
         tokio::task::block_in_place(|| BucketDerivatives::open(&self.config(prefix)))
     }
@@ -106,6 +115,10 @@ impl Double {
         };
         match fault {
             Some(Fault::Code(code)) => Err(s3s::S3Error::new(code)),
+            Some(Fault::Slow(duration)) => {
+                tokio::time::sleep(duration).await;
+                Ok(None)
+            }
             Some(Fault::Silence) => {
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 Err(s3_error!(InternalError))

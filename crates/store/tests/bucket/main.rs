@@ -9,6 +9,7 @@ mod kept;
 mod keys;
 mod records;
 mod state;
+mod unasked;
 
 use std::sync::Arc;
 

@@ -13,6 +13,8 @@ pub enum Fault {
     Code(S3ErrorCode),
     /// It does its work, and is answered with this all the same.
     Late(S3ErrorCode),
+    /// It takes so long, and nothing else.
+    Slow(std::time::Duration),
     /// It is never answered.
     Silence,
     /// Its body ends after so many bytes, with the length of the whole announced.

@@ -93,6 +93,8 @@ pub(super) struct Api {
 impl Api {
     pub(super) fn start() -> Arc<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        // Answers shall wait in the function, not in the system's buffers, when nobody reads them.
+        rustix::net::sockopt::set_socket_recv_buffer_size(&listener, 64 * 1024).expect("a smaller buffer");
         let address = listener.local_addr().expect("a bound socket has an address");
         let api = Arc::new(Self { address, books: Mutex::default(), changed: Condvar::new() });
         let serving = Arc::downgrade(&api);

@@ -220,6 +220,11 @@ impl Sandbox {
         std::fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
     }
 
+    /// The folder of the bootstrap, which the service lets nobody write to.
+    pub fn root(&self) -> std::path::PathBuf {
+        self.home.path().join("task")
+    }
+
     /// The id of the process.
     pub fn id(&self) -> u32 {
         self.process.id()

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 const RANKS: &[(&str, u8)] = &[
     ("afterimage-identity", 0),
     ("afterimage-variant", 1),
+    ("afterimage-confine", 1),
     ("afterimage-imaging", 2),
     ("afterimage-store", 2),
     ("afterimage-cache", 2),
@@ -90,9 +91,10 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     (&["quick-xml"], &["control"], "one interface speaks XML"),
     (
         &["rustix", "libc", "nix"],
-        &["store", "events", "purge", "setup", "afterimage", "testkit"],
+        &["confine", "store", "events", "purge", "setup", "afterimage", "testkit"],
         "system calls stay where files and processes are",
     ),
+    (&["landlock", "seccompiler"], &["confine"], "one place encloses processes"),
     (&["stateright"], &["sim"], "the model is not the product"),
     (&["image", "photon-rs", "mozjpeg"], &[], "the codecs are chosen one by one; see docs/decisions"),
 ];

@@ -19,6 +19,7 @@ mod local;
 mod printing;
 mod serve;
 mod tls;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Keygen => local::keygen(),
         Command::Srcset { key, base, host, sizes } => local::srcset(&common, &key, &base, host.as_deref(), &sizes),
         Command::CheckConfig { defaults } => local::check_config(&common, defaults),
+        Command::Worker => worker::work(),
         Command::Completions { shell } => local::completions(shell),
     };
     done.map_or_else(Into::into, |()| ExitCode::SUCCESS)

@@ -50,6 +50,8 @@ pub(crate) struct Worker {
     /// Wall time of its jobs: it cannot have used more processor time.
     busy: Duration,
     pub(crate) jobs: u32,
+    /// Its number may be another process's by now.
+    is_over: bool,
 }
 
 /// How a job failed.
@@ -78,8 +80,15 @@ impl Worker {
             .process_group(0)
             .spawn()
             .map_err(|error| format!("{}: {error}", command.program.display()))?;
-        let mut worker =
-            Self { child, link, report: Report::default(), base_bytes: None, busy: Duration::ZERO, jobs: 0 };
+        let mut worker = Self {
+            child,
+            link,
+            report: Report::default(),
+            base_bytes: None,
+            busy: Duration::ZERO,
+            jobs: 0,
+            is_over: false,
+        };
         let deadline = clock.now().after(limits.start_time_max);
         match worker.listen(deadline, clock, &|| false) {
             Ok(hello) => {
@@ -201,6 +210,7 @@ impl Worker {
 
     /// Kills it and everything it may have started, and says what it died of: of `cause`, where that is known.
     fn end(&mut self, cause: Option<Cause>) -> Death {
+        self.is_over = true;
         // One that is dying already keeps its own status.
         let _ = kill_process_group(self.pid(), Signal::KILL);
         let _ = self.child.kill();
@@ -236,6 +246,8 @@ fn understand(answer: &[u8], number: [u8; NUMBER_BYTES]) -> Option<(u64, &[u8])>
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.end(None);
+        if !self.is_over {
+            self.end(None);
+        }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Located {
     pub(crate) asked_at: Stamp,
     /// The version the source has.
     pub(crate) version: Version,
+    /// The bytes of the original; 0 where its source does not say.
+    pub(crate) bytes: u64,
     /// Whether the original had settled: only then may anything be stored.
     pub(crate) settled: bool,
     /// Whether its source allows to store anything of it.
@@ -44,8 +46,8 @@ pub(crate) async fn locate(edge: &Edge, live: &Live, asked: &Authorised) -> Resu
     let derivative_key = derivative_key(&asked.original.key, &asked.wanted, &stat.version, &live.revision);
     let keeps = stat.settled && stat.storable && !passes_as_is(live, &asked.wanted);
     let stored = if keeps { read_stored(edge, &asked.original, &stat.version, &derivative_key).await } else { None };
-    let Stat { version, settled, storable, age, .. } = stat;
-    Ok(Located { asked_at: asked_at.before(age), version, settled, storable, stored })
+    let Stat { version, bytes, settled, storable, age } = stat;
+    Ok(Located { asked_at: asked_at.before(age), version, bytes, settled, storable, stored })
 }
 
 /// Whether the bare original is served as it is; then a stored copy would only be a second original.

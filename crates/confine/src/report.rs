@@ -20,7 +20,7 @@ pub enum Protection {
     Resources,
     /// Nothing that the parent had open.
     Descriptors,
-    /// It ends when its parent does, and nobody may look into it.
+    /// It ends when its parent does.
     Parent,
 }
 

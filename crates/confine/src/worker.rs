@@ -94,8 +94,10 @@ impl Worker {
             Ok(hello) => {
                 worker.report = serde_json::from_slice(&hello).map_err(|error| format!("its first word: {error}"))?;
             }
+            Err(Failed::Died(Death { cause: Cause::Deadline, .. }) | Failed::Stopped) => {
+                return Err(format!("no word of it within {:?}", limits.start_time_max));
+            }
             Err(Failed::Died(death)) => return Err(format!("it ended before its first word: {}", death.words)),
-            Err(Failed::Stopped) => return Err(format!("no word of it within {:?}", limits.start_time_max)),
             Err(Failed::NotGiven(why)) => return Err(why),
         }
         worker.bound_for_good(limits);

@@ -68,8 +68,10 @@ fn worker() {
 
 fn pool(which: Isolated, config: PoolConfig) -> Pool {
     let arguments = ["worker", "--exact", "--nocapture", "--test-threads=1"].map(Into::into).to_vec();
-    let command =
-        WorkerCommand { program: "/proc/self/exe".into(), arguments, environment: vec![(WORKER.into(), "1".into())] };
+    // Tests run in a thread of their own, whose heap glibc would shrink after looking into a file; a worker is its main thread.
+    let one_heap = ("GLIBC_TUNABLES".into(), "glibc.malloc.arena_max=1".into());
+    let environment = vec![(WORKER.into(), "1".into()), one_heap];
+    let command = WorkerCommand { program: "/proc/self/exe".into(), arguments, environment };
     let isolation = Isolation { which, command, jobs_max: 100 };
     Pool::isolated(config, isolation, Arc::new(RealClock(Instant::now()))).expect("workers")
 }

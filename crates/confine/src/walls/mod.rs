@@ -5,9 +5,7 @@ mod files;
 mod system_calls;
 
 use rustix::io::Errno;
-use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior, set_parent_process_death_signal, setrlimit,
-};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use rustix::thread::set_no_new_privs;
 
 use crate::report::{Protection, Report};
@@ -43,8 +41,7 @@ fn last_error() -> Errno {
 
 fn belong_to_parent() -> Result<(), Errno> {
     // A parent that died before this line is noticed by the first word that is sent to it.
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+    set_parent_process_death_signal(Some(Signal::KILL))
 }
 
 fn bound_resources() -> Result<(), Errno> {

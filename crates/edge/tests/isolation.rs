@@ -136,7 +136,12 @@ async fn only_what_native_code_decodes_and_avif_leave_the_process() {
     let settings = Arc::new(Settings::default());
     let strip = Job { bytes: sample("rose.webp").into(), work: Work::Strip, settings, background: false };
     assert!(pool.render(strip).await.is_ok());
-    for name in ["portrait-cmyk.jpg", "breakfast.avif"] {
+    let probe = imaging::probe(&sample("rose.webp"), &Settings::default().limits).expect("a picture");
+    if !job::is_native(&probe, &Variant::from_name("w20.avif").expect("canonical")) {
+        println!("the rest is for builds with native codecs");
+        return;
+    }
+    for name in ["channel-cmyk.jpg", "breakfast.avif"] {
         let bytes = sample(name);
         let variant = Variant::from_name("w40.jpg").expect("canonical");
         let here = imaging::render(&bytes, &variant, &Settings::default(), &Never);

@@ -207,8 +207,8 @@ settings! {
         memory_bytes_max: Bytes = "1GiB", bytes(16 * MIB, 16 * TIB), Restart;
         /// The longest time one picture may take.
         timeout: Duration = "15s", milliseconds(100, 600_000), Restart;
-        /// Which pictures are made in worker processes that can reach nothing: none, native (AVIF in and out, rare kinds of JPEG:
-        /// what only native code can do and cannot stop) or all.
+        /// Which pictures are made in worker processes that can reach nothing. "native": AVIF in and out, and rare kinds of JPEG:
+        /// what only native code can do, and nothing can stop. "all": every picture. "none": all in the server itself.
         isolation: Isolation = "native", Kind::Choice(Isolation::WORDS), Restart;
         /// Pictures after which a worker process is replaced.
         worker_jobs_max: u32 = "256", count(1, 1_000_000), Restart;

@@ -9,11 +9,12 @@ use crate::{BINARY, workers_of};
 
 const MIB: u64 = 1 << 20;
 
-/// What renders may take, as `render.memory_bytes_max` says.
-const BUDGET: u64 = 160 * MIB;
-/// Beside that: originals being made into something (`limits.source_bytes_max` at least), the cache, and what a process takes
-/// before it does anything, the server and each of two workers.
-const BESIDE: u64 = 64 * MIB + 32 * MIB + 3 * 48 * MIB;
+/// What renders may take, as `render.memory_bytes_max` says: one of them at a time.
+const BUDGET: u64 = 64 * MIB;
+/// Threads that would all render at once if they could: together five times the budget.
+const THREADS: u64 = 8;
+/// Beside that: the cache, and what a process takes before it does anything, the server and each worker. The originals are small.
+const BESIDE: u64 = 32 * MIB + (1 + THREADS) * 16 * MIB;
 
 /// Resident bytes of a process that are its own, or its share of what several have.
 fn proportional_bytes(process: u32) -> u64 {
@@ -37,7 +38,7 @@ fn peak(isolation: &str) -> u64 {
     let settings = [
         format!("render.isolation={isolation}"),
         format!("render.memory_bytes_max={BUDGET}"),
-        "render.threads=2".to_owned(),
+        format!("render.threads={THREADS}"),
         "render.timeout=120s".to_owned(),
         "purge.fill_timeout=240s".to_owned(),
         "cache.memory_bytes_max=32MiB".to_owned(),
@@ -46,7 +47,7 @@ fn peak(isolation: &str) -> u64 {
     let settings = settings.iter().flat_map(|setting| ["--set", setting.as_str()]);
     let arguments: Vec<&str> = std::iter::once("--open").chain(settings).collect();
     let server = Server::start(BINARY, &[], &arguments);
-    // Nearly the whole budget for one: decoded, then blurred at full size.
+    // 39 MB of pixels in a small file.
     let original = one_colour(3600, [10, 200, 90]);
     std::fs::write(server.originals.join("large.png"), original).expect("written");
     let (over, peak) = (AtomicBool::new(false), AtomicU64::new(0));

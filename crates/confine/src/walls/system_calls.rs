@@ -83,7 +83,14 @@ fn conditional() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Backend
     Ok(BTreeMap::from([
         (libc::SYS_mmap, vec![argument(2, executable.clone(), 0)?]),
         (libc::SYS_mprotect, vec![argument(2, executable, 0)?]),
-        (libc::SYS_fcntl, vec![argument(1, SeccompCmpOp::Eq, libc::F_GET_SEALS as u64)?]),
+        // The standard library, where its assertions are on, asks whether a descriptor is open before it closes it.
+        (
+            libc::SYS_fcntl,
+            vec![
+                argument(1, SeccompCmpOp::Eq, libc::F_GET_SEALS as u64)?,
+                argument(1, SeccompCmpOp::Eq, libc::F_GETFD as u64)?,
+            ],
+        ),
         // An abort is a signal to oneself.
         (libc::SYS_tgkill, vec![argument(0, SeccompCmpOp::Eq, own.into())?]),
     ]))

@@ -117,6 +117,9 @@ pub enum Command {
         #[arg(long)]
         defaults: bool,
     },
+    /// Makes pictures for a server, in a process that can reach nothing; started by it, never by hand
+    #[command(hide = true)]
+    Worker,
     /// Prints a completion script for a shell
     Completions {
         /// Which shell

@@ -169,6 +169,9 @@ pub fn check_config(common: &Common, defaults: bool) -> Result<(), Exit> {
     }
     println!("the configuration is right; it promises:");
     print!("{}", afterimage_setup::promise(&settings, instance::shape(&settings)));
+    if settings.isolation(crate::worker::command()).is_some() {
+        println!("on this machine, worker processes are kept from: {}", crate::worker::try_out().map_err(failed)?);
+    }
     Ok(())
 }
 

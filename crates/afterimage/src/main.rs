@@ -20,6 +20,7 @@ mod local;
 mod printing;
 mod serve;
 mod tls;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Srcset { key, base, host, sizes } => local::srcset(&common, &key, &base, host.as_deref(), &sizes),
         Command::CloudfrontFunction(options) => local::cloudfront_function(&common, &options),
         Command::CheckConfig { defaults } => local::check_config(&common, defaults),
+        Command::Worker => worker::work(),
         Command::Completions { shell } => local::completions(shell),
     };
     done.map_or_else(Into::into, |()| ExitCode::SUCCESS)

@@ -1,7 +1,7 @@
 //! The counters in the OpenMetrics text format, gathered anew at each scrape.
 
 use afterimage_cache::{DiskUsage, DropWhy, Usage};
-use afterimage_edge::{Load, Snapshot};
+use afterimage_edge::{Load, Snapshot, WorkerCounts};
 use afterimage_events::Counts as EventCounts;
 use afterimage_identity::Absence;
 use prometheus_client::collector::Collector;
@@ -80,6 +80,34 @@ fn disk(disk: &DiskUsage, encoder: &mut DescriptorEncoder) -> Result<(), std::fm
     for (name, help, value) in gauges {
         let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
         gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+    }
+    Ok(())
+}
+
+/// What became of worker processes, and how well they are enclosed.
+fn workers(counts: &WorkerCounts, encoder: &mut DescriptorEncoder) -> Result<(), std::fmt::Error> {
+    let counters = [
+        ("workers_started", "Worker processes started", counts.started),
+        ("workers_failed", "Starts of worker processes that came to nothing", counts.failed),
+        ("workers_replaced", "Worker processes replaced after their share of renders", counts.replaced),
+        ("worker_renders", "Renders that worker processes answered", counts.jobs),
+    ];
+    for (name, help, value) in counters {
+        let counter = ConstCounter::new(value);
+        counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+    }
+    let none = ConstCounter::new(0u64);
+    let help = "Worker processes that died with a render in hand, by cause";
+    let mut deaths = encoder.encode_descriptor("worker_deaths", help, None, none.metric_type())?;
+    for (cause, count) in &counts.deaths {
+        ConstCounter::new(*count).encode(deaths.encode_family(&[("cause", *cause)])?)?;
+    }
+    let alive = ConstGauge::new(i64::try_from(counts.alive).unwrap_or(i64::MAX));
+    alive.encode(encoder.encode_descriptor("workers_alive", "Worker processes", None, alive.metric_type())?)?;
+    let help = "Whether a protection holds around worker processes";
+    let mut walls = encoder.encode_descriptor("worker_protected", help, None, alive.metric_type())?;
+    for (protection, holds) in &counts.protections {
+        ConstGauge::new(i64::from(*holds)).encode(walls.encode_family(&[("protection", *protection)])?)?;
     }
     Ok(())
 }
@@ -175,6 +203,7 @@ impl Collector for Sample {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
+        self.renders.workers.as_ref().map_or(Ok(()), |counts| workers(counts, &mut encoder))?;
         meters::listeners(&mut encoder, &self.listeners)?;
         meters::origins(&mut encoder, &self.origins)?;
         self.cache.disk.as_ref().map_or(Ok(()), |usage| disk(usage, &mut encoder))
@@ -197,7 +226,14 @@ mod tests {
         let sample = Sample {
             edge,
             cache: Usage { disk: Some(DiskUsage { dropped, hits: 4, ..DiskUsage::default() }), ..Usage::default() },
-            renders: Load::default(),
+            renders: Load {
+                workers: Some(WorkerCounts {
+                    deaths: vec![("crash", 2)],
+                    protections: vec![("files", true), ("system-calls", false)],
+                    ..WorkerCounts::default()
+                }),
+                ..Load::default()
+            },
             purges: Purges { open: 1, held: 2, oldest_s: 4, ..Purges::default() },
             invalidations: Counts { total: 3, in_progress: 1, oldest_s: 5 },
             absences: vec![("a/".into(), Absence::Proven), (String::new(), Absence::Unproven(Instead::Refused))],
@@ -220,6 +256,8 @@ mod tests {
         assert!(text.contains("afterimage_cache_disk_hits_total 4"), "{text}");
         assert!(text.contains("afterimage_cache_disk_dropped_total{why=\"damaged\"} 8"), "{text}");
         assert!(text.contains("afterimage_events_ignored_total{reason=\"derivative\"} 4"), "{text}");
+        assert!(text.contains("afterimage_worker_deaths_total{cause=\"crash\"} 2"), "{text}");
+        assert!(text.contains("afterimage_worker_protected{protection=\"system-calls\"} 0"), "{text}");
         assert!(text.contains("afterimage_purges_held 2"), "{text}");
         assert!(text.contains("afterimage_purge_oldest_seconds 4"), "{text}");
         assert!(text.contains("afterimage_connections_open{listener=\"pictures\"} 6"), "{text}");

@@ -95,6 +95,8 @@ async fn ready(State(control): Shared) -> Response {
             buts.push(format!("the source below /{prefix} cannot prove absence: {why}"));
         }
     }
+    let workers = control.edge.renderer().load().workers.unwrap_or_default();
+    buts.extend(workers.lacking.iter().map(|lack| format!("worker processes lack {lack}")));
     match buts.as_slice() {
         [] => "ready\n".into_response(),
         buts => format!("ready, but {}\n", buts.join("; ")).into_response(),

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::config::Live;
 use crate::picture::Kept;
+use crate::room::Room;
 use crate::viewer_request::Authorised;
 use crate::work::Work;
 use crate::{Config, Failure, Metrics, Renderer, Upstream, origin_request, origin_response};
@@ -47,6 +48,8 @@ pub struct Edge {
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
     /// Bytes of answers that are on their way into the cache.
     pub(crate) collecting: Arc<AtomicU64>,
+    /// Room for originals that are being made into something.
+    pub(crate) room: Room,
     pub(crate) notice: Arc<dyn Notice>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: ArcSwap<Live>,
@@ -61,6 +64,7 @@ impl Edge {
     /// Joins the parts.
     pub fn new(config: Config, parts: Parts) -> Arc<Self> {
         let Parts { originals, derivatives, ask, cache, renderer, upstream, notice, clock } = parts;
+        let room = Room::new(config.originals_bytes_max);
         let live = ArcSwap::from_pointee(Live::new(config));
         Arc::new(Self {
             originals,
@@ -70,6 +74,7 @@ impl Edge {
             renderer,
             upstream,
             collecting: Arc::default(),
+            room,
             notice,
             clock,
             live,

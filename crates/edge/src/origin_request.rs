@@ -19,6 +19,8 @@ pub(crate) struct Located {
     pub(crate) asked_at: Stamp,
     /// The version the source has.
     pub(crate) version: Version,
+    /// The bytes of the original; 0 where its source does not say.
+    pub(crate) bytes: u64,
     /// Whether the original had settled: only then may anything be stored.
     pub(crate) settled: bool,
     /// Whether its source allows to store anything of it.
@@ -60,13 +62,13 @@ pub(crate) async fn locate(edge: &Edge, live: &Live, asked: &Authorised) -> Resu
             return Err(failure);
         }
     };
-    let Stat { version, settled, storable, age, .. } = stat;
+    let Stat { version, bytes, settled, storable, age } = stat;
     let stored = match guessed {
         _ if as_is || !settled || !storable => None,
         Some((guess, stored)) if guess == version => stored,
         _ => look_for(version.clone()).await.1,
     };
-    Ok(Located { asked_at: asked_at.before(age), version, settled, storable, stored })
+    Ok(Located { asked_at: asked_at.before(age), version, bytes, settled, storable, stored })
 }
 
 /// Whether the bare original is served as it is; then a stored copy would only be a second original.

@@ -34,8 +34,11 @@ pub(crate) async fn make(edge: &Edge, live: &Live, asked: &Authorised, located: 
         let Located { asked_at, version, settled, storable, .. } = located;
         return Ok(Made { asked_at, version, settled, storable, outcome: Ok(picture) });
     }
+    let source_bytes_max = live.config.source_bytes_max;
+    let most = if located.bytes == 0 { source_bytes_max } else { located.bytes.min(source_bytes_max) };
+    let _room = edge.room.take(most, live.config.fill_time_max).await?;
     let asked_at = edge.clock.now();
-    let object = edge.originals.get(asked.original.key.as_str(), live.config.source_bytes_max).await?;
+    let object = edge.originals.get(asked.original.key.as_str(), source_bytes_max).await?;
     let settled = object.stat.settled && located.settled;
     let storable = object.stat.storable && located.storable;
     let outcome = match draw(edge, live, asked, object.body).await {

@@ -23,6 +23,7 @@ mod exif;
 mod geometry;
 mod gif;
 mod info;
+pub mod job;
 mod jpeg;
 mod pixels;
 mod plane;

@@ -1,9 +1,10 @@
 //! What an operator can decide about pictures, with its bounds. It must never read files, flags or the environment: `setup` does.
 
 use afterimage_identity::Revision;
+use serde::{Deserialize, Serialize};
 
 /// Bounds that are checked before anything of the picture's size is allocated. Every bound is inclusive.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes of a source file. Default 100 MiB.
     pub source_bytes_max: u64,
@@ -37,7 +38,7 @@ impl Default for Limits {
 }
 
 /// The quality of each lossy format when a variant names none. 1 to 100.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QualityDefaults {
     /// JPEG, baseline and progressive. Default 80.
     pub jpeg: u8,
@@ -54,7 +55,7 @@ impl Default for QualityDefaults {
 }
 
 /// How far a JPEG is shrunk by its own decoder, which is fast, and how far by the resampler, which is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Scaling {
     /// The resampler shrinks to 1/1.4 at least: nobody can tell the result from a full decoding.
     #[default]
@@ -81,7 +82,7 @@ impl Scaling {
 }
 
 /// What an operator decides about pictures.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Bounds on what is read and made.
     pub limits: Limits,

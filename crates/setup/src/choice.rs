@@ -93,6 +93,15 @@ choices! {
         /// By polling alone.
         Poll = "poll",
     }
+    /// Which pictures are made in worker processes.
+    Isolation {
+        /// None.
+        None = "none",
+        /// Those that only native code can decode, and those that become AVIF.
+        Native = "native",
+        /// All.
+        All = "all",
+    }
     /// How far a JPEG is shrunk by its own decoder.
     Scaling {
         /// As far as nobody can tell.

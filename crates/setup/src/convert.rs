@@ -3,12 +3,14 @@
 use std::io;
 use std::path::Path;
 
-use afterimage_edge::{Config as Edge, Cors, Fallback, PassThrough, PoolConfig};
+use afterimage_edge::{
+    Config as Edge, Cors, Fallback, Isolated, Isolation as Isolating, PassThrough, PoolConfig, WorkerCommand,
+};
 use afterimage_imaging as imaging;
 use afterimage_variant as variant;
 use bytes::Bytes;
 
-use crate::choice::{OnUnprovable, OriginalsMode, Scaling, WatchMode};
+use crate::choice::{Isolation, OnUnprovable, OriginalsMode, Scaling, WatchMode};
 use crate::{DiskTier, Locations, Mistake, Settings, Source, Wiring};
 
 /// Reads a file whole; lent by the top rank for the fallback picture.
@@ -44,6 +46,21 @@ impl Settings {
         }
     }
 
+    /// How workers are used, if any are. `command` is a program that serves [`imaging::job`]s.
+    pub fn isolation(&self, command: WorkerCommand) -> Option<Isolating> {
+        let which = match self.render.isolation {
+            Isolation::None => return None,
+            Isolation::Native => Isolated::Native,
+            Isolation::All => Isolated::All,
+        };
+        Some(Isolating { which, command, jobs_max: self.render.worker_jobs_max })
+    }
+
+    /// Bytes of originals that are in memory at once: the largest fits, and they stay below what renders may take.
+    fn originals_bytes_max(&self) -> u64 {
+        (self.render.memory_bytes_max.get() / 4).max(self.limits.source_bytes_max.get())
+    }
+
     /// The read story's configuration.
     ///
     /// # Errors
@@ -64,6 +81,7 @@ impl Settings {
                 OnUnprovable::ServeStale(stale) => Some(stale),
             },
             source_bytes_max: self.limits.source_bytes_max.get(),
+            originals_bytes_max: self.originals_bytes_max(),
             browser_age_s: seconds(http.browser_age),
             shared_age_s: seconds(http.shared_age),
             error_age_s: seconds(http.error_age),
@@ -171,6 +189,7 @@ impl Settings {
                 memory_bytes_max: self.render.memory_bytes_max.get(),
                 render_time_max: self.render.timeout,
             },
+            isolation: None,
             cache: afterimage_cache::Config {
                 bytes_max: self.cache.memory_bytes_max.get(),
                 item_bytes_max: self.cache.item_bytes_max.get().min(self.cache.memory_bytes_max.get()),

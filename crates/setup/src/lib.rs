@@ -47,7 +47,7 @@ pub use behaviour::Behaviours;
 pub use buckets::{NamedBucket, NamedBuckets};
 pub use check::{disk_overlap, overlap};
 pub use choice::{
-    AccessForm, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,
+    AccessForm, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat, LogLevel, OnUnprovable,
     OriginalsMode, PolicyKind, Scaling, Scheme, Trust, WatchMode,
 };
 pub use convert::ReadFile;

@@ -9,7 +9,7 @@ use crate::access::{AccessKeys, DistributionId};
 use crate::behaviour::Behaviours;
 use crate::buckets::NamedBuckets;
 use crate::choice::{
-    AccessForm, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,
+    AccessForm, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat, LogLevel, OnUnprovable,
     OriginalsMode, PolicyKind, Scaling, Trust, WatchMode,
 };
 use crate::define::{Definition, Kind, Reload, WINDOW, bytes, count, milliseconds, seconds, settings};
@@ -211,6 +211,11 @@ settings! {
         memory_bytes_max: Bytes = "1GiB", bytes(16 * MIB, 16 * TIB), Restart;
         /// The longest time one picture may take.
         timeout: Duration = "15s", milliseconds(100, 600_000), Restart;
+        /// Which pictures are made in worker processes that can reach nothing. "native": AVIF in and out, and rare kinds of JPEG:
+        /// what only native code can do, and nothing can stop. "all": every picture. "none": all in the server itself.
+        isolation: Isolation = "native", Kind::Choice(Isolation::WORDS), Restart;
+        /// Pictures after which a worker process is replaced.
+        worker_jobs_max: u32 = "256", count(1, 1_000_000), Restart;
         /// How long auto=format waits for its AVIF before it answers WebP with a short life.
         avif_wait: Duration = "50ms", milliseconds(0, 60_000), Live;
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use afterimage_cache::{Cache, DiskConfig, DiskParts, MachineFiles};
-use afterimage_edge::{Edge, Kept, OnDisk, Pool, PoolConfig, Renderer, Upstream as Passing};
+use afterimage_edge::{Edge, Isolation, Kept, OnDisk, Pool, PoolConfig, Renderer, Upstream as Passing};
 use afterimage_events::Watch;
 use afterimage_identity::{Clock, Event, Fence, Invalidate, Notice, Original, OriginalKey, Subject};
 use afterimage_origin::{Origin, Originals as HttpOriginals};
@@ -42,6 +42,9 @@ pub struct Wiring {
     pub upstream: Option<afterimage_origin::Config>,
     /// Its render pool.
     pub pool: PoolConfig,
+    /// The worker processes behind it; without, everything is rendered in this process. Only a program that can be started
+    /// as a worker may name one.
+    pub isolation: Option<Isolation>,
     /// Its cache.
     pub cache: afterimage_cache::Config,
     /// The cache's tier on disk, where there is one.
@@ -110,6 +113,9 @@ pub enum WireError {
     /// The render threads cannot be started.
     #[error("the threads cannot be started: {0}")]
     Threads(std::io::Error),
+    /// Worker processes cannot be started.
+    #[error("{0}; where no process may be started, set render.isolation = \"none\"")]
+    Workers(std::io::Error),
     /// The directory cannot be watched.
     #[error(transparent)]
     Watch(#[from] afterimage_events::Error),
@@ -120,7 +126,10 @@ pub enum WireError {
 /// # Errors
 /// [`WireError`] says which part could not be had. Nothing was changed then.
 pub fn wire(wiring: &Wiring, clock: Arc<dyn Clock>, about: &str) -> Result<Wired, WireError> {
-    let pool = Pool::start(wiring.pool, clock.clone()).map_err(WireError::Threads)?;
+    let pool = match &wiring.isolation {
+        None => Pool::start(wiring.pool, clock.clone()).map_err(WireError::Threads)?,
+        Some(isolation) => Pool::isolated(wiring.pool, isolation.clone(), clock.clone()).map_err(WireError::Workers)?,
+    };
     wire_with(wiring, clock, about, Arc::new(pool))
 }
 

@@ -14,6 +14,7 @@ pub enum Fault {
     /// It does its work, and is answered with this all the same.
     Late(S3ErrorCode),
     /// It takes so long, and nothing else.
+    #[allow(dead_code, reason = "for the tests of the render function, which share this double")]
     Slow(std::time::Duration),
     /// It is never answered.
     Silence,

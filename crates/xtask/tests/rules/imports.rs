@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 const RANKS: &[(&str, u8)] = &[
     ("afterimage-identity", 0),
     ("afterimage-variant", 1),
+    ("afterimage-confine", 1),
     ("afterimage-imaging", 2),
     ("afterimage-store", 2),
     ("afterimage-cache", 2),
@@ -117,6 +118,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     (
         &["rustix", "libc", "nix"],
         &[
+            "confine",
             "store",
             "events",
             "purge",
@@ -134,6 +136,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
         &["afterimage"],
         "it deletes what is not ours; one command may, on a person's word (docs/decisions/0010-deleting-what-is-not-ours.md)",
     ),
+    (&["landlock", "seccompiler"], &["confine"], "one place encloses processes"),
     (&["stateright"], &["sim"], "the model is not the product"),
     (&["image", "photon-rs", "mozjpeg"], &[], "the codecs are chosen one by one; see docs/decisions"),
 ];

@@ -12,7 +12,7 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
         "pure: no I/O, no async, no environment, so that laws can be proved and an edge function can run it",
     ),
     (
-        &["identity", "variant", "imaging", "store", "cache", "adopt", "edge", "purge", "control", "setup"],
+        &["identity", "variant", "confine", "imaging", "store", "cache", "adopt", "edge", "purge", "control", "setup"],
         &["Instant::now", "SystemTime::now"],
         "now is an argument or a Clock; a test that waits is a test that lies",
     ),

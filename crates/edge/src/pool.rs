@@ -223,7 +223,7 @@ impl Shared {
             Work::Strip => Ok(job.bytes.len() as u64),
             Work::Render(variant) => {
                 let probe = imaging::probe(&job.bytes, &job.settings.limits)?;
-                Ok(imaging::predicted_bytes(&probe, variant))
+                Ok(imaging::predicted_bytes(&probe, variant, &job.settings))
             }
         }
     }

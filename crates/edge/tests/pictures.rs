@@ -27,7 +27,7 @@ impl Renderer for Echo {
             let _ = gate.wait_for(|open| *open).await;
             assert!(at >= self.deaths, "it dies, as the test wants it to");
             let bytes = job.bytes.to_vec();
-            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1 })
+            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1, gain_map: None })
         })
     }
     fn load(&self) -> Load {

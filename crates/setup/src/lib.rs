@@ -41,7 +41,7 @@ pub use access::{AccessKey, AccessKeys, DistributionId};
 pub use behaviour::Behaviours;
 pub use check::{disk_overlap, overlap};
 pub use choice::{
-    AccessForm, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,
+    AccessForm, ClientAddress, ColorSpace, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,
     OriginalsMode, PolicyKind, Scaling, Scheme, Trust, WatchMode,
 };
 pub use convert::ReadFile;

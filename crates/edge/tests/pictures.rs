@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use afterimage_cache::Cache;
 use afterimage_edge::{Config, Door, Edge, Failure, Job, Load, Parts, Renderer};
 use afterimage_identity::{BoxFuture, Clock, Event, ManualClock, Notice, Stamp};
-use afterimage_imaging::Rendered;
+use afterimage_imaging::{GainMap, Rendered};
 use afterimage_store::{Asker, Memory, Meta, Write};
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -27,7 +27,8 @@ impl Renderer for Echo {
             let _ = gate.wait_for(|open| *open).await;
             assert!(at >= self.deaths, "it dies, as the test wants it to");
             let bytes = job.bytes.to_vec();
-            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1, gain_map: None })
+            let gain_map = bytes.ends_with(b"map").then_some(GainMap::UltraHdr);
+            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1, gain_map })
         })
     }
     fn load(&self) -> Load {
@@ -59,9 +60,23 @@ impl Clock for Jumping {
     }
 }
 
+fn parts(originals: &Arc<Memory>, derivatives: &Arc<Memory>, renderer: &Arc<Echo>, clock: &Arc<Jumping>) -> Parts {
+    Parts {
+        originals: originals.clone(),
+        derivatives: derivatives.clone(),
+        ask: Arc::new(Asker::new(originals.clone(), clock.clone())),
+        cache: Cache::new(afterimage_cache::Config::default()),
+        upstream: None,
+        renderer: renderer.clone(),
+        notice: Arc::new(Nobody),
+        clock: clock.clone(),
+    }
+}
+
 struct World {
     edge: Arc<Edge>,
     originals: Arc<Memory>,
+    derivatives: Arc<Memory>,
     renderer: Arc<Echo>,
     clock: Arc<Jumping>,
 }
@@ -73,21 +88,25 @@ impl World {
         originals.put("a.png", Meta::default(), Bytes::from_static(b"\x89PNG\r\n\x1a\n")).await.unwrap();
         let clock = Arc::new(Jumping::default());
         let renderer = Arc::new(Echo { gate: watch::Sender::new(false), renders: AtomicUsize::new(0), deaths });
-        let parts = Parts {
-            originals: originals.clone(),
-            derivatives: Arc::new(Memory::new()),
-            ask: Arc::new(Asker::new(originals.clone(), clock.clone())),
-            cache: Cache::new(afterimage_cache::Config::default()),
-            upstream: None,
-            renderer: renderer.clone(),
-            notice: Arc::new(Nobody),
-            clock: clock.clone(),
-        };
-        Self { edge: Edge::new(Config::default(), parts), originals, renderer, clock }
+        let derivatives = Arc::new(Memory::new());
+        let parts = parts(&originals, &derivatives, &renderer, &clock);
+        Self { edge: Edge::new(Config::default(), parts), originals, derivatives, renderer, clock }
+    }
+
+    /// Another edge over the same originals and derivatives, with nothing in memory.
+    fn afresh(&self) -> Self {
+        let parts = parts(&self.originals, &self.derivatives, &self.renderer, &self.clock);
+        let (originals, derivatives) = (self.originals.clone(), self.derivatives.clone());
+        let (renderer, clock) = (self.renderer.clone(), self.clock.clone());
+        Self { edge: Edge::new(Config::default(), parts), originals, derivatives, renderer, clock }
     }
 
     async fn ask(&self) -> http::Response<Bytes> {
-        let (parts, ()) = http::Request::get("/a.png?w=100").body(()).unwrap().into_parts();
+        self.ask_for("/a.png?w=100").await
+    }
+
+    async fn ask_for(&self, target: &str) -> http::Response<Bytes> {
+        let (parts, ()) = http::Request::get(target).body(()).unwrap().into_parts();
         self.edge.handle(Door::Public, &parts).await
     }
 }
@@ -132,4 +151,23 @@ async fn the_wall_clock_neither_prolongs_nor_shortens_what_is_proven() {
         world.clock.steady.advance(Duration::from_nanos(1));
         assert_eq!(world.ask().await.status(), 404, "{wall_s}");
     }
+}
+
+/// However an answer comes to be, it says what its original has and it has not.
+#[tokio::test]
+async fn a_dropped_gain_map_is_named_by_every_answer() {
+    let world = World::new(0).await;
+    world.renderer.gate.send_replace(true);
+    world.originals.put("map.png", Meta::default(), Bytes::from_static(b"\x89PNG\r\n\x1a\nmap")).await.unwrap();
+    let afresh = world.afresh();
+    for (edge, detail) in
+        [(&world, "rendered"), (&world, "memory"), (&afresh, "stored-derivative"), (&afresh, "memory")]
+    {
+        let answer = edge.ask_for("/map.png?w=100").await;
+        let header = |name: &str| answer.headers().get(name).and_then(|text| text.to_str().ok()).unwrap_or_default();
+        assert!(header("cache-status").contains(detail), "{detail}: {}", header("cache-status"));
+        assert_eq!(header("afterimage-dropped"), "gain-map;form=ultra-hdr", "{detail}");
+        assert!(!edge.ask().await.headers().contains_key("afterimage-dropped"), "nothing of this one was dropped");
+    }
+    assert_eq!(world.renderer.renders.load(SeqCst), 2);
 }

@@ -6,12 +6,14 @@
 //! map an editor cut off often still announces one.
 
 use memchr::memmem;
+use serde::{Deserialize, Serialize};
 
 use crate::avif::container::Container;
 use crate::jpeg::Walk;
 
 /// Who defined a gain map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum GainMap {
     /// ISO 21496-1.
     Iso,

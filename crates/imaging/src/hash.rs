@@ -9,6 +9,10 @@ use crate::pixels::Pixels;
 /// Longest side of the picture that a hash is made of: ThumbHash takes no more, and neither keeps more than a few waves across.
 pub(crate) const SIDE_MAX: u32 = 100;
 
+/// Shortest side that BlurHash is made of. Its waves are sampled at the left edge of each pixel, so that on few pixels they are not
+/// orthogonal, and one colour is told as a gradient.
+const SIDE_MIN: u32 = 64;
+
 /// The waves that BlurHash keeps along the longer side and along the shorter one, as its authors suggest for photographs.
 const WAVES: (u32, u32) = (4, 3);
 
@@ -21,10 +25,19 @@ pub(crate) fn thumb(pixels: Pixels) -> Vec<u8> {
 
 /// The BlurHash of an opaque picture.
 pub(crate) fn blur(pixels: Pixels) -> Result<Vec<u8>, Error> {
-    let pixels = pixels.into_rgba();
+    let pixels = spread(&pixels.into_rgba())?;
     let (width, height) = (pixels.width, pixels.height);
     let (across, down) = if width >= height { WAVES } else { (WAVES.1, WAVES.0) };
     blurhash::encode(across, down, width, height, &pixels.data).map(String::into_bytes).map_err(Error::encode)
+}
+
+/// The picture with every pixel repeated until both sides are long enough.
+fn spread(pixels: &Pixels) -> Result<Pixels, Error> {
+    let times = |side: u32| SIDE_MIN.div_ceil(side) as usize;
+    let (across, down) = (times(pixels.width), times(pixels.height));
+    let wide = |row: &[u8]| row.chunks_exact(4).flat_map(|pixel| pixel.repeat(across)).collect::<Vec<u8>>();
+    let data = pixels.rows().flat_map(|row| wide(row).repeat(down)).collect();
+    Pixels::new(pixels.width * across as u32, pixels.height * down as u32, pixels.channels, data)
 }
 
 #[cfg(test)]

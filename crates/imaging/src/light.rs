@@ -3,11 +3,11 @@
 
 use std::sync::OnceLock;
 
-use crate::Error;
 use crate::pixels::{Channels, Pixels, Sample, buffer_len};
 use crate::stop::{Stop, check};
+use crate::{Error, Scaling};
 
-/// Rows between two questions whether anyone still waits.
+/// Rows of the output between two questions whether anyone still waits.
 const ROWS_PER_CHECK: u32 = 64;
 
 /// What a sample of 16 bits is in linear light, and the other way round.
@@ -35,45 +35,73 @@ fn code_of_light(light: f64) -> f64 {
     if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 }
 }
 
+/// By which whole number a picture is shrunk before the resampler does the rest.
+pub(crate) fn whole(shrink: f64, scaling: Scaling) -> u32 {
+    ((shrink / scaling.residual_min()) as u32).max(1)
+}
+
 /// The picture in linear light, each pixel the mean of `shrink` by `shrink` of the source, weighted by opacity; at the right and at
 /// the bottom of what is there.
 ///
 /// Shrinking by whole numbers first is exact in linear light, and spares the resampler most of the picture.
 pub(crate) fn to_light<S: Sample>(pixels: &Pixels<S>, shrink: u32, stop: &dyn Stop) -> Result<Pixels<u16>, Error> {
+    // Bytes have a table of their own, which stays in the first-level cache.
+    let scale = (65_535 / S::FULL) as usize;
+    let table: Vec<u16> = curves().to_light.iter().step_by(scale).copied().collect();
+    match pixels.channels {
+        Channels::Gray => shrunk::<S, 1>(pixels, &table, shrink, stop),
+        Channels::Rgb => shrunk::<S, 3>(pixels, &table, shrink, stop),
+        Channels::Rgba => shrunk::<S, 4>(pixels, &table, shrink, stop),
+    }
+}
+
+fn shrunk<S: Sample, const SAMPLES: usize>(
+    pixels: &Pixels<S>,
+    table: &[u16],
+    shrink: u32,
+    stop: &dyn Stop,
+) -> Result<Pixels<u16>, Error> {
     let (width, height) = (pixels.width.div_ceil(shrink), pixels.height.div_ceil(shrink));
-    let mut data = Vec::with_capacity(buffer_len(width, height, pixels.channels)?);
-    let to_light = &curves().to_light;
-    let scale = 65_535 / S::FULL;
-    let light = |sample: S| u64::from(to_light[(sample.into() * scale) as usize]);
-    let samples = pixels.channels.samples();
-    let colours = if pixels.channels == Channels::Rgba { 3 } else { samples };
-    // Sums of light times opacity, and of opacity, for every pixel of one row of the output.
-    let mut sums = vec![([0u64; 3], 0u64); width as usize];
-    for (y, row) in (1u32..).zip(pixels.rows()) {
-        for (cell, (colour, opacity)) in row.chunks(samples * shrink as usize).zip(&mut sums) {
-            for pixel in cell.chunks_exact(samples) {
-                let alpha = pixel.get(3).map_or(1, |alpha| u64::from((*alpha).into()));
-                for (sum, sample) in colour.iter_mut().zip(&pixel[..colours]) {
-                    *sum += light(*sample) * alpha;
-                }
-                *opacity += alpha;
-            }
-        }
-        if y % ROWS_PER_CHECK == 0 {
+    let mut data = vec![0; buffer_len(width, height, pixels.channels)?];
+    let light = |sample: S| table[sample.into() as usize];
+    let opacity = |sample: S| sample.into() * (65_535 / S::FULL);
+    let row_len = width as usize * SAMPLES;
+    // Of every cell of one row of the output: sums of light times weight, and of weights.
+    let mut sums = vec![([0u64; SAMPLES], 0u64); width as usize];
+    for (at, rows) in pixels.data.chunks(pixels.row_len() * shrink as usize).enumerate() {
+        if at as u32 % ROWS_PER_CHECK == 0 {
             check(stop)?;
         }
-        if y % shrink != 0 && y != pixels.height {
+        let (out, _) = data[at * row_len..][..row_len].as_chunks_mut::<SAMPLES>();
+        if shrink == 1 {
+            for (out, pixel) in out.iter_mut().zip(rows.as_chunks::<SAMPLES>().0) {
+                *out = pixel.map(light);
+                if SAMPLES == 4 {
+                    out[SAMPLES - 1] = opacity(pixel[SAMPLES - 1]) as u16;
+                }
+            }
             continue;
         }
-        let rows = u64::from((y - 1) % shrink + 1);
-        for (x, (colour, opacity)) in (0u32..).zip(&mut sums) {
-            let mean = |sum: u64| if *opacity == 0 { 0 } else { ((sum + *opacity / 2) / *opacity) as u16 };
-            data.extend(colour[..colours].iter().map(|sum| mean(*sum)));
-            if pixels.channels == Channels::Rgba {
-                let count = rows * u64::from((pixels.width - x * shrink).min(shrink));
-                data.push(((*opacity * u64::from(scale) + count / 2) / count) as u16);
+        for row in rows.chunks_exact(pixels.row_len()) {
+            let cells = row.as_chunks::<SAMPLES>().0.chunks(shrink as usize);
+            for (cell, (light_sums, weights)) in cells.zip(&mut sums) {
+                for pixel in cell {
+                    let weight = if SAMPLES == 4 { u64::from(opacity(pixel[SAMPLES - 1])) } else { 1 };
+                    for (sum, sample) in light_sums.iter_mut().zip(pixel) {
+                        *sum += u64::from(light(*sample)) * weight;
+                    }
+                    *weights += weight;
+                }
             }
-            (*colour, *opacity) = Default::default();
+        }
+        let rows = (rows.len() / pixels.row_len()) as u64;
+        for (x, (out, (light_sums, weights))) in (0u32..).zip(out.iter_mut().zip(&mut sums)) {
+            *out = light_sums.map(|sum| (sum + *weights / 2).checked_div(*weights).unwrap_or(0) as u16);
+            if SAMPLES == 4 {
+                let count = rows * u64::from((pixels.width - x * shrink).min(shrink));
+                out[SAMPLES - 1] = ((*weights + count / 2) / count) as u16;
+            }
+            (*light_sums, *weights) = ([0; SAMPLES], 0);
         }
     }
     Pixels::new(width, height, pixels.channels, data)
@@ -83,9 +111,9 @@ pub(crate) fn to_light<S: Sample>(pixels: &Pixels<S>, shrink: u32, stop: &dyn St
 pub(crate) fn to_code(mut pixels: Pixels<u16>) -> Pixels<u16> {
     let to_code = &curves().to_code;
     let samples = pixels.channels.samples();
-    let is_colour = |at: usize| samples != 4 || at % 4 != 3;
-    for (_, value) in pixels.data.iter_mut().enumerate().filter(|(at, _)| is_colour(*at)) {
-        *value = to_code[usize::from(*value)];
+    let colours = samples.min(3);
+    for pixel in pixels.data.chunks_exact_mut(samples) {
+        pixel[..colours].iter_mut().for_each(|value| *value = to_code[usize::from(*value)]);
     }
     pixels
 }

@@ -4,7 +4,7 @@ use afterimage_variant::Variant;
 
 use crate::encode::Output;
 use crate::render::Shape;
-use crate::{Probe, Scaling, Settings, Source, jpeg};
+use crate::{Probe, Scaling, Settings, Source, jpeg, light};
 
 /// Bytes that a render may need at its peak beyond the source file itself: an upper estimate, checked against measurements.
 ///
@@ -20,7 +20,7 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant, settings: &Settings) ->
     let scaled = (pixels * eighths * eighths).div_ceil(64);
     let plan = variant.plan(probe.upright);
     // Our own JPEG decoder, which knows every scale, hands rows to the resampler unless the picture has to be looked at first.
-    let is_looked_at = output == Output::Json || variant.trim().is_some() || plan.search.is_some();
+    let is_looked_at = output == Output::Json || variant.trim().is_some();
     let streams = probe.format == Source::Jpeg && probe.scales.len() == 8 && !is_looked_at && !settings.linear_light;
     let frame = if streams { 0 } else { scaled * channels * 2 };
     let decoding = match probe.format {
@@ -69,7 +69,7 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant, settings: &Settings) ->
 
 /// The picture in linear light, shrunk by whole numbers first, and what the resampler makes of it when there is alpha.
 fn lit_bytes(pixels: u64, channels: u64, shrink: f64) -> u64 {
-    let whole = ((shrink / 2.0) as u64).max(1);
+    let whole = u64::from(light::whole(shrink, Scaling::Best));
     let copies = if channels == 4 { 2 } else { 1 };
     pixels * channels * 2 * copies / (whole * whole)
 }

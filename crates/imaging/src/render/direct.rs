@@ -1,9 +1,10 @@
 //! The short way of a JPEG that nobody has to look at before it is scaled: from its bits to planes of the output's size. Where the
 //! output is only that, smaller and turned, the planes go to the encoder as they are and are never RGB.
 
-use afterimage_variant::Variant;
+use afterimage_variant::{Size, Variant};
 
-use super::{Rendered, Shape, Step, admit, colours, size_of, sized, within};
+use super::shape::sized;
+use super::{Rendered, Shape, Step, admit, colours};
 use crate::copyright::Copyright;
 use crate::encode::{Manner, Output};
 use crate::jpeg::{Layout, Picture, Wanted};
@@ -21,12 +22,13 @@ pub(super) fn render(
     settings: &Settings,
     stop: &dyn Stop,
 ) -> Result<Option<Rendered>, Error> {
-    let plan = sized(within(variant.plan(size_of(shape.rect)), shape.rect), output);
-    let is_looked_at = output == Output::Json || variant.trim().is_some() || plan.search.is_some();
+    let is_looked_at = output == Output::Json || variant.trim().is_some();
     // Planes are not light: their means are those of encoded numbers.
     if is_looked_at || settings.linear_light {
         return Ok(None);
     }
+    // A crop that has to be looked for is looked for on a tiny picture first: two decodings that skip most are cheaper than one whole.
+    let plan = sized(shape.place(variant, shape.rect, |size| map(picture, shape, size, stop))?, output);
     admit(&plan, 1, settings)?;
     check(stop)?;
     let (window, turning) = (shape.turning.store(plan.window, shape.stored), shape.turning);
@@ -59,6 +61,13 @@ pub(super) fn render(
     let (width, height) = (plan.canvas.width, plan.canvas.height);
     let gain_map = picture.header.gain_map.filter(|_| !output.is_hash());
     Ok(Some(Rendered { bytes, media_type: output.media_type(), width, height, frames: 1, gain_map }))
+}
+
+/// The whole region as stored, at a size as shown.
+fn map(picture: &Picture<'_>, shape: &Shape, size: Size, stop: &dyn Stop) -> Result<Pixels, Error> {
+    let window = shape.turning.store(shape.rect, shape.stored);
+    let (width, height) = shape.turning.sides(size.width, size.height);
+    jpeg::to_pixels(picture.planes(&Wanted { window, width, height, residual_min: 1.0, layout: Layout::Full }, stop)?)
 }
 
 fn turn(shape: &Shape, plane: Plane) -> Plane {

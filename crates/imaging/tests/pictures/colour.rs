@@ -206,7 +206,7 @@ fn in_linear_light_fine_lines_keep_their_brightness() {
 fn in_linear_light_nothing_moves_and_even_pictures_stay() {
     for name in ["museum.jpg", "paper.png", "rose.webp", "earth.gif", "flower-16bit.png", "flower-gray.jpg"] {
         let original = sample(name);
-        for query in ["w=90&fm=png", "w=64&h=64&fit=crop&fm=png", "w=90&rot=90&fm=png"] {
+        for query in ["w=90&bg=fff&fm=png", "w=64&h=64&fit=crop&bg=fff&fm=png", "w=90&rot=90&bg=fff&fm=png"] {
             let (lit, coded) = (with(lit(), &original, query), rendered(&original, query).expect("renders"));
             assert_eq!((lit.width, lit.height), (coded.width, coded.height), "{name} {query}");
             let difference = crate::support::mean_difference(&pixels(&lit.bytes).2, &pixels(&coded.bytes).2);

@@ -2,6 +2,7 @@
 //! are applied after scaling, where there are fewest pixels; CMYK is converted where it is decoded, because nothing later knows ink.
 //! A damaged profile, or one for another kind of pixel, is ignored, as browsers do: a slightly wrong colour is better than no picture.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use afterimage_variant::{Gamut, Rgba};
@@ -48,6 +49,15 @@ impl Managed for u16 {
     }
 }
 
+/// A profile as a file. The library dates it by the clock, and equal requests must give equal bytes: it is always the same day.
+pub(crate) fn written(profile: &ColorProfile) -> Option<Vec<u8>> {
+    const DATE: Range<usize> = 24..36;
+    let mut icc = profile.encode().ok()?;
+    // Year, month, day and time, two bytes each (ICC.1, section 4.2).
+    icc.get_mut(DATE)?.copy_from_slice(&[0x07, 0xd0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+    Some(icc)
+}
+
 /// From which colour space a picture comes, and in which it leaves.
 pub(crate) struct Colours {
     /// The original's, where it has a readable one.
@@ -72,7 +82,7 @@ impl Colours {
             Gamut::Srgb => None,
             Gamut::AdobeRgb => {
                 let profile = ColorProfile::new_adobe_rgb();
-                profile.encode().ok().map(|icc| Leaving { profile, icc, own: false })
+                written(&profile).map(|icc| Leaving { profile, icc, own: false })
             }
             Gamut::Origin => from
                 .as_ref()
@@ -288,6 +298,7 @@ mod tests {
     fn adobe_rgb_holds_every_colour_of_srgb() {
         let adobe = Colours::new(None, Gamut::AdobeRgb);
         let icc = adobe.icc().expect("a profile").to_vec();
+        assert_eq!(&icc[24..30], [0x07, 0xd0, 0, 1, 0, 1], "no clock is in it");
         for pixel in [[255, 0, 0], [0, 255, 0], [12, 200, 99], [128, 128, 128]] {
             let there = adobe.apply(rgb(pixel));
             let back = to_srgb(there, &icc);

@@ -69,7 +69,7 @@ fn shrunk<S: Sample, const SAMPLES: usize>(
     // Of every cell of one row of the output: sums of light times weight, and of weights.
     let mut sums = vec![([0u64; SAMPLES], 0u64); width as usize];
     for (at, rows) in pixels.data.chunks(pixels.row_len() * shrink as usize).enumerate() {
-        if at as u32 % ROWS_PER_CHECK == 0 {
+        if (at as u32).is_multiple_of(ROWS_PER_CHECK) {
             check(stop)?;
         }
         let (out, _) = data[at * row_len..][..row_len].as_chunks_mut::<SAMPLES>();

@@ -1,5 +1,7 @@
 //! Colour spaces, depth and light, from file to file.
 
+use std::sync::OnceLock;
+
 use afterimage_imaging::{GainMap, Limits, Never, Rendered, Settings, probe, render, strip};
 use afterimage_variant::Gamut;
 use moxcms::ColorProfile;
@@ -17,8 +19,10 @@ const TAGGED: &[&str] = &[
     "avif",
 ];
 
+/// Made once: the library puts the clock into a profile.
 fn p3() -> Vec<u8> {
-    ColorProfile::new_display_p3().encode().expect("encodes")
+    static P3: OnceLock<Vec<u8>> = OnceLock::new();
+    P3.get_or_init(|| ColorProfile::new_display_p3().encode().expect("encodes")).clone()
 }
 
 /// A PNG of rows of 16-bit RGB.

@@ -54,7 +54,7 @@ impl Codec<Kept> for OnDisk {
             About::Picture { media_type, tags, modified_s, made_by, storable, dropped } => {
                 let modified = UNIX_EPOCH.checked_add(Duration::from_secs(modified_s))?;
                 let made_by = Reason::ALL.iter().copied().find(|reason| reason.word() == made_by)?;
-                let dropped = dropped.and_then(|text| text.try_into().ok());
+                let dropped = dropped.and_then(|text| text.parse().ok()).map(Box::new);
                 let picture = Picture::new(&media_type, body, &tags, modified, made_by);
                 let picture = Picture { storable, dropped, ..picture };
                 Some(Kept::Picture(Ok(picture)))
@@ -99,7 +99,7 @@ mod tests {
         for (media_type, storable, dropped) in
             [("image/svg+xml", true, None), ("image/webp", false, Some("gain-map;form=iso"))]
         {
-            let dropped = dropped.map(http::HeaderValue::from_static);
+            let dropped = dropped.map(http::HeaderValue::from_static).map(Box::new);
             let modified = UNIX_EPOCH + Duration::from_secs(1_790_000_000);
             let picture = Picture::new(media_type, Bytes::from_static(b"bytes"), &tags, modified, Reason::Rendered);
             let kept = Kept::Picture(Ok(Picture { storable, dropped, ..picture }));

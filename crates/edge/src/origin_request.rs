@@ -72,7 +72,7 @@ async fn read_stored(edge: &Edge, original: &Original, version: &Version, key: &
         return None;
     }
     let made_at = extra.get(MADE_AT).and_then(|date| httpdate::parse_http_date(date).ok())?;
-    let dropped = extra.get(DROPPED).and_then(|text| text.parse().ok());
+    let dropped = extra.get(DROPPED).and_then(|text| text.parse().ok()).map(Box::new);
     let picture = Picture::new(media_type.as_deref()?, body, &original.tags(), made_at, Reason::StoredDerivative);
     Some(Picture { dropped, ..picture })
 }

@@ -72,7 +72,7 @@ async fn draw(edge: &Edge, live: &Live, asked: &Authorised, bytes: Bytes) -> Res
     let made = edge.renderer.render(Job { bytes, work, settings: live.settings.clone(), background }).await?;
     // Encoders grow their buffers by doubling; the cache counts bytes, so spare room must not stay.
     let body = made.bytes.into_boxed_slice().into();
-    let dropped = made.gain_map.and_then(|map| format!("gain-map;form={}", map.word()).try_into().ok());
+    let dropped = made.gain_map.and_then(|map| format!("gain-map;form={}", map.word()).parse().ok()).map(Box::new);
     Ok(Picture { dropped, ..Picture::new(made.media_type, body, &tags, wall, made_by) })
 }
 

@@ -31,8 +31,8 @@ pub struct Picture {
     pub made_by: Reason,
     /// Whether it may hold scripts (SVG) and is sent with a policy that keeps them from running.
     pub sandboxed: bool,
-    /// What its original has and it has not, such as a gain map, for `Afterimage-Dropped`.
-    pub dropped: Option<HeaderValue>,
+    /// What its original has and it has not, such as a gain map, for `Afterimage-Dropped`. Rare, hence the box.
+    pub dropped: Option<Box<HeaderValue>>,
     /// Whether anybody may store it; its original's source may forbid it.
     pub storable: bool,
 }

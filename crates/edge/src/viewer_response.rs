@@ -177,7 +177,7 @@ impl Answer<'_> {
         headers.insert(ETAG, picture.etag.clone());
         headers.insert(CACHE_TAG, picture.tags.clone());
         if let Some(dropped) = &picture.dropped {
-            headers.insert(DROPPED, dropped.clone());
+            headers.insert(DROPPED, (**dropped).clone());
         }
         if picture.sandboxed {
             headers.insert(CONTENT_SECURITY_POLICY, SANDBOX);

@@ -110,7 +110,7 @@ mod tests {
         for (tail, wanted) in [
             (vec![], None),
             (thumbnail.clone(), None),
-            (picture(&[ultra.clone()]), Some(GainMap::UltraHdr)),
+            (picture(std::slice::from_ref(&ultra)), Some(GainMap::UltraHdr)),
             (picture(&[apple]), Some(GainMap::Apple)),
             (picture(&[ultra.clone(), iso]), Some(GainMap::Iso)),
             ([b"padding".to_vec(), thumbnail, picture(&[ultra])].concat(), Some(GainMap::UltraHdr)),

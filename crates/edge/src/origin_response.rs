@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::config::Live;
 use crate::edge::{Edge, Filled};
-use crate::origin_request::{Located, MADE_AT, passes_as_is};
+use crate::origin_request::{DROPPED, Located, MADE_AT, passes_as_is};
 use crate::picture::{Kept, Picture};
 use crate::pool::{Job, Work};
 use crate::viewer_request::Authorised;
@@ -75,7 +75,8 @@ async fn draw(edge: &Edge, live: &Live, asked: &Authorised, bytes: Bytes) -> Res
     let made = edge.renderer.render(Job { bytes, work, settings: live.settings.clone(), background }).await?;
     // Encoders grow their buffers by doubling; the cache counts bytes, so spare room must not stay.
     let body = made.bytes.into_boxed_slice().into();
-    Ok(Picture::new(made.media_type, body, &tags, wall, made_by))
+    let dropped = made.gain_map.and_then(|map| format!("gain-map;form={}", map.word()).parse().ok()).map(Box::new);
+    Ok(Picture { dropped, ..Picture::new(made.media_type, body, &tags, wall, made_by) })
 }
 
 fn facts(asked: &Authorised) -> Facts {
@@ -122,13 +123,15 @@ pub(crate) async fn store(edge: &Edge, live: &Live, asked: &Authorised, made: &M
         return;
     }
     let key = derivative_key(&asked.original.key, &asked.wanted, &made.version, &live.revision);
+    let mut extra = BTreeMap::from([(MADE_AT.to_owned(), httpdate::fmt_http_date(picture.modified))]);
+    extra.extend(picture.dropped.as_ref().and_then(|text| Some((DROPPED.to_owned(), text.to_str().ok()?.to_owned()))));
     let meta = Meta {
         media_type: picture.media_type.to_str().ok().map(str::to_owned),
         original: Some(asked.original.clone()),
         version: Some(made.version.clone()),
         revision: Some(live.revision.clone()),
         tags: asked.original.tags(),
-        extra: BTreeMap::from([(MADE_AT.to_owned(), httpdate::fmt_http_date(picture.modified))]),
+        extra,
     };
     if let Err(error) = edge.derivatives.put(&key, meta, picture.body.clone()).await {
         tracing::warn!(key, %error, "a derivative cannot be stored");

@@ -31,6 +31,8 @@ pub struct Picture {
     pub made_by: Reason,
     /// Whether it may hold scripts (SVG) and is sent with a policy that keeps them from running.
     pub sandboxed: bool,
+    /// What its original has and it has not, such as a gain map, for `Afterimage-Dropped`. Rare, hence the box.
+    pub dropped: Option<Box<HeaderValue>>,
     /// Whether anybody may store it; its original's source may forbid it.
     pub storable: bool,
 }
@@ -52,6 +54,7 @@ impl Picture {
             body,
             made_by,
             sandboxed: media_type.starts_with("image/svg"),
+            dropped: None,
             storable: true,
         }
     }
@@ -81,7 +84,7 @@ pub enum Kept {
 impl Weigh for Kept {
     fn bytes(&self) -> usize {
         match self {
-            // Beside the body, the values of six fields: each is a text of its own with what counts its users.
+            // Beside the body, the values of six fields, and rarely of a seventh: each is a text of its own with what counts its users.
             Self::Picture(picture) => {
                 640 + picture.as_ref().map_or(0, |picture| picture.body.len() + picture.tags.len())
             }

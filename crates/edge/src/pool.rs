@@ -273,7 +273,7 @@ impl Shared {
             Work::Strip => (None, source_bytes),
             Work::Render(variant) => {
                 let probe = imaging::probe(bytes, &settings.limits)?;
-                let predicted = imaging::predicted_bytes(&probe, variant);
+                let predicted = imaging::predicted_bytes(&probe, variant, settings);
                 (Some(probe), predicted)
             }
         };

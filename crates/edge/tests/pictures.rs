@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use afterimage_cache::Cache;
 use afterimage_edge::{Config, Door, Edge, Failure, Job, Load, Parts, Renderer};
 use afterimage_identity::{BoxFuture, Clock, Event, ManualClock, Notice, Stamp};
-use afterimage_imaging::Rendered;
+use afterimage_imaging::{GainMap, Rendered};
 use afterimage_store::{Asker, Error, Memory, Meta, Object, Page, Read, Stat, Write};
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -27,7 +27,8 @@ impl Renderer for Echo {
             let _ = gate.wait_for(|open| *open).await;
             assert!(at >= self.deaths, "it dies, as the test wants it to");
             let bytes = job.bytes.to_vec();
-            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1 })
+            let gain_map = bytes.ends_with(b"map").then_some(GainMap::UltraHdr);
+            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1, gain_map })
         })
     }
     fn load(&self) -> Load {
@@ -107,6 +108,7 @@ impl Write for Far {
 struct World {
     edge: Arc<Edge>,
     originals: Arc<Memory>,
+    derivatives: Arc<Memory>,
     renderer: Arc<Echo>,
     clock: Arc<Jumping>,
 }
@@ -134,7 +136,7 @@ impl World {
             notice: Arc::new(Nobody),
             clock: clock.clone(),
         };
-        Self { edge: Edge::new(Config::default(), parts), originals, renderer, clock }
+        Self { edge: Edge::new(Config::default(), parts), originals, derivatives, renderer, clock }
     }
 
     async fn ask(&self) -> http::Response<Bytes> {
@@ -142,7 +144,11 @@ impl World {
     }
 
     async fn ask_for(&self, width: u32) -> http::Response<Bytes> {
-        let (parts, ()) = http::Request::get(format!("/a.png?w={width}")).body(()).unwrap().into_parts();
+        self.ask_at(&format!("/a.png?w={width}")).await
+    }
+
+    async fn ask_at(&self, target: &str) -> http::Response<Bytes> {
+        let (parts, ()) = http::Request::get(target).body(()).unwrap().into_parts();
         self.edge.handle(Door::Public, &parts).await
     }
 
@@ -258,4 +264,23 @@ async fn settled_means_stored_and_verified() {
     let nothing = tokio::time::Instant::now();
     far.edge.settled().await;
     assert_eq!(nothing.elapsed(), Duration::ZERO);
+}
+
+/// However an answer comes to be, it says what its original has and it has not.
+#[tokio::test]
+async fn a_dropped_gain_map_is_named_by_every_answer() {
+    let world = World::new(0).await;
+    let afresh = World::over(world.originals.clone(), world.derivatives.clone(), 0, (Duration::ZERO, Duration::ZERO));
+    world.renderer.gate.send_replace(true);
+    world.originals.put("map.png", Meta::default(), Bytes::from_static(b"\x89PNG\r\n\x1a\nmap")).await.unwrap();
+    for (edge, detail) in
+        [(&world, "rendered"), (&world, "memory"), (&afresh, "stored-derivative"), (&afresh, "memory")]
+    {
+        let answer = edge.ask_at("/map.png?w=100").await;
+        let header = |name: &str| answer.headers().get(name).and_then(|text| text.to_str().ok()).unwrap_or_default();
+        assert!(header("cache-status").contains(detail), "{detail}: {}", header("cache-status"));
+        assert_eq!(header("afterimage-dropped"), "gain-map;form=ultra-hdr", "{detail}");
+        assert!(!edge.ask().await.headers().contains_key("afterimage-dropped"), "nothing of this one was dropped");
+    }
+    assert_eq!(world.renderer.renders.load(SeqCst), 2);
 }

@@ -5,7 +5,7 @@ use afterimage_variant::Variant;
 use serde::{Deserialize, Serialize};
 
 use crate::encode::Output;
-use crate::{Error, Never, Probe, Rendered, Settings, Source, render, strip};
+use crate::{Error, GainMap, Never, Probe, Rendered, Settings, Source, render, strip};
 
 /// What is to be made of an original.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +42,7 @@ struct Head {
     width: u32,
     height: u32,
     frames: u32,
+    gain_map: Option<GainMap>,
 }
 
 /// A message that is none of ours.
@@ -86,8 +87,8 @@ pub fn answer(message: &[u8], original: &[u8]) -> (Vec<u8>, Vec<u8>) {
         None => strip(original, &settings),
     });
     let (outcome, bytes) = match made {
-        Ok(Rendered { bytes, media_type, width, height, frames }) => {
-            (Outcome::Made(Head { media_type: media_type.to_owned(), width, height, frames }), bytes)
+        Ok(Rendered { bytes, media_type, width, height, frames, gain_map }) => {
+            (Outcome::Made(Head { media_type: media_type.to_owned(), width, height, frames, gain_map }), bytes)
         }
         Err(error) => (Outcome::Failed(error), Vec::new()),
     };
@@ -112,9 +113,9 @@ fn heard(message: &[u8]) -> Result<(Option<Variant>, Settings), Error> {
 pub fn outcome(message: &[u8], bytes: Vec<u8>) -> Result<Result<Rendered, Error>, NotUnderstood> {
     match serde_json::from_slice(message).map_err(|_| NotUnderstood)? {
         Outcome::Failed(error) if bytes.is_empty() => Ok(Err(error)),
-        Outcome::Made(Head { media_type, width, height, frames }) if !bytes.is_empty() => {
+        Outcome::Made(Head { media_type, width, height, frames, gain_map }) if !bytes.is_empty() => {
             let media_type = known(&media_type).ok_or(NotUnderstood)?;
-            Ok(Ok(Rendered { bytes, media_type, width, height, frames }))
+            Ok(Ok(Rendered { bytes, media_type, width, height, frames, gain_map }))
         }
         _ => Err(NotUnderstood),
     }
@@ -122,8 +123,16 @@ pub fn outcome(message: &[u8], bytes: Vec<u8>) -> Result<Result<Rendered, Error>
 
 /// One of the media types that a render can have.
 fn known(media_type: &str) -> Option<&'static str> {
-    let types = ["image/jpeg", "image/png", "image/webp", "image/avif", "image/gif", "application/json"];
-    types.into_iter().find(|known| *known == media_type)
+    const TYPES: [&str; 7] = [
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "image/avif",
+        "image/gif",
+        "application/json",
+        "text/plain; charset=utf-8",
+    ];
+    TYPES.into_iter().find(|known| *known == media_type)
 }
 
 #[cfg(test)]
@@ -145,9 +154,11 @@ mod tests {
         assert_eq!(outcome(&message, bytes), Ok(render(&original, &variant, &settings, &Never)));
         let (message, bytes) = answer(&Order::Strip.message(&settings), &original);
         assert_eq!(outcome(&message, bytes), Ok(strip(&original, &settings)));
-        let json = variant.with_format(Format::Json);
-        let (message, bytes) = answer(&Order::Render(&json).message(&settings), &original);
-        assert_eq!(outcome(&message, bytes), Ok(render(&original, &json, &settings, &Never)));
+        for format in [Format::Json, Format::Thumbhash] {
+            let variant = variant.with_format(format);
+            let (message, bytes) = answer(&Order::Render(&variant).message(&settings), &original);
+            assert_eq!(outcome(&message, bytes), Ok(render(&original, &variant, &settings, &Never)));
+        }
     }
 
     #[test]

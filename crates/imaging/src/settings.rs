@@ -1,6 +1,7 @@
 //! What an operator can decide about pictures, with its bounds. It must never read files, flags or the environment: `setup` does.
 
 use afterimage_identity::Revision;
+use afterimage_variant::Gamut;
 use serde::{Deserialize, Serialize};
 
 /// Bounds that are checked before anything of the picture's size is allocated. Every bound is inclusive.
@@ -95,6 +96,10 @@ pub struct Settings {
     pub webp_method: u8,
     /// How much detail scaled decoding of a JPEG may give up. Default best.
     pub scaling: Scaling,
+    /// Shrink in linear light, where fine bright lines keep their brightness. Costs a whole decoding of every JPEG. Default off.
+    pub linear_light: bool,
+    /// The colour space where a variant names none. Default sRGB.
+    pub gamut_default: Gamut,
     /// Qualities where a variant names none.
     pub quality_default: QualityDefaults,
     /// Pass SVG files on as they are. Default off; they are never rendered.
@@ -115,6 +120,8 @@ impl Default for Settings {
             avif_speed: 8,
             webp_method: 3,
             scaling: Scaling::Best,
+            linear_light: false,
+            gamut_default: Gamut::Srgb,
             quality_default: QualityDefaults::default(),
             allow_svg: false,
             srcset_widths: vec![320, 640, 960, 1280, 1600, 1920, 2560, 3840],
@@ -134,7 +141,7 @@ pub struct Mistake {
 }
 
 /// Raised by one whenever a change to this crate changes the bytes of derivatives; part of every derivative's name.
-const PIPELINE: &str = "pipeline 2";
+const PIPELINE: &str = "pipeline 3";
 
 impl Settings {
     /// Every setting that is out of range.
@@ -185,9 +192,11 @@ impl Settings {
             "zune-jpeg jpeg-encoder libwebp"
         };
         let settings = format!(
-            "copyright {} scaling {} avif {} webp {} quality {} {} {} srcset {:?}",
+            "copyright {} scaling {} linear {} gamut {:?} avif {} webp {} quality {} {} {} srcset {:?}",
             self.keep_copyright,
             self.scaling.word(),
+            self.linear_light,
+            self.gamut_default,
             self.avif_speed,
             self.webp_method,
             self.quality_default.jpeg,
@@ -224,6 +233,8 @@ mod tests {
             Settings { avif_speed: 1, ..base.clone() },
             Settings { webp_method: 6, ..base.clone() },
             Settings { scaling: Scaling::Fast, ..base.clone() },
+            Settings { linear_light: true, ..base.clone() },
+            Settings { gamut_default: Gamut::Origin, ..base.clone() },
             Settings { quality_default: QualityDefaults { webp: 1, ..Default::default() }, ..base.clone() },
             Settings { srcset_widths: vec![1], ..base.clone() },
         ] {

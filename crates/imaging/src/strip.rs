@@ -46,6 +46,8 @@ pub fn strip(bytes: &[u8], settings: &Settings) -> Result<Rendered, Error> {
         width: probe.upright.width,
         height: probe.upright.height,
         frames: probe.frames,
+        // An AVIF keeps all that is picture.
+        gain_map: probe.gain_map.filter(|_| probe.format == Source::Jpeg),
     })
 }
 

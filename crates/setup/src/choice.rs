@@ -109,6 +109,13 @@ choices! {
         /// As far as it goes without falling below the output.
         Fast = "fast",
     }
+    /// The colour space of derivatives where a request names none.
+    ColorSpace {
+        /// sRGB, without a profile.
+        Srgb = "srgb",
+        /// The original's own, where it has a profile for RGB.
+        Origin = "origin",
+    }
     /// The value of `Cross-Origin-Resource-Policy`.
     CrossOriginResourcePolicy {
         /// Any site may embed the pictures.

@@ -10,7 +10,7 @@ use afterimage_imaging as imaging;
 use afterimage_variant as variant;
 use bytes::Bytes;
 
-use crate::choice::{Isolation, OnUnprovable, OriginalsMode, Scaling, WatchMode};
+use crate::choice::{ColorSpace, Isolation, OnUnprovable, OriginalsMode, Scaling, WatchMode};
 use crate::{DiskTier, Locations, Mistake, Settings, Source, Wiring};
 
 /// Reads a file whole; lent by the top rank for the fallback picture.
@@ -35,6 +35,11 @@ impl Settings {
             scaling: match self.output.scaling {
                 Scaling::Best => imaging::Scaling::Best,
                 Scaling::Fast => imaging::Scaling::Fast,
+            },
+            linear_light: self.output.linear_light,
+            gamut_default: match self.output.color_space {
+                ColorSpace::Srgb => variant::Gamut::Srgb,
+                ColorSpace::Origin => variant::Gamut::Origin,
             },
             quality_default: imaging::QualityDefaults {
                 jpeg: self.output.jpeg_quality,

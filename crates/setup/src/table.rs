@@ -9,8 +9,8 @@ use crate::access::{AccessKeys, DistributionId};
 use crate::behaviour::Behaviours;
 use crate::buckets::NamedBuckets;
 use crate::choice::{
-    AccessForm, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat, LogLevel, OnUnprovable,
-    OriginalsMode, PolicyKind, Scaling, Trust, WatchMode,
+    AccessForm, ClientAddress, ColorSpace, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat, LogLevel,
+    OnUnprovable, OriginalsMode, PolicyKind, Scaling, Trust, WatchMode,
 };
 use crate::define::{Definition, Kind, Reload, WINDOW, bytes, count, milliseconds, seconds, settings};
 use crate::list::{Presets, Ratio};
@@ -252,6 +252,10 @@ settings! {
         webp_method: u8 = "3", count(0, 6), Live;
         /// How JPEGs are shrunk. "best": the resampler has the last word, the result is as from every pixel. "fast": the decoder shrinks as far as it can, as libvips does.
         scaling: Scaling = "best", Kind::Choice(Scaling::WORDS), Live;
+        /// Shrink in linear light: fine bright lines keep their brightness. Every JPEG is then decoded whole, which costs ten to twenty times as much.
+        linear_light: bool = "false", Kind::Bool, Live;
+        /// The colour space where a request names none by `cs`. "srgb": every screen shows it right. "origin": a wide gamut stays, with its profile.
+        color_space: ColorSpace = "srgb", Kind::Choice(ColorSpace::WORDS), Live;
         /// Keep the artist and copyright fields. All other metadata always goes.
         copyright: bool = "false", Kind::Bool, Live;
     }

@@ -99,6 +99,8 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
             "avif-parse",
             "kamadak-exif",
             "color_quant",
+            "thumbhash",
+            "blurhash",
         ],
         &["imaging", "testkit"],
         "one place decodes and encodes; tests look with an eye of their own",

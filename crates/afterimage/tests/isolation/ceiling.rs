@@ -39,8 +39,7 @@ fn peak(isolation: &str) -> u64 {
         format!("render.isolation={isolation}"),
         format!("render.memory_bytes_max={BUDGET}"),
         format!("render.threads={THREADS}"),
-        "render.timeout=120s".to_owned(),
-        "purge.fill_timeout=240s".to_owned(),
+        "render.timeout=50s".to_owned(),
         "cache.memory_bytes_max=32MiB".to_owned(),
         "limits.source_bytes_max=64MiB".to_owned(),
     ];

@@ -37,7 +37,7 @@ fn sixty_four_worst_cases_at_once_stay_below_the_ceiling() {
 fn peak(isolation: &str) -> u64 {
     let settings = [
         format!("render.isolation={isolation}"),
-        format!("render.memory_bytes_max={BUDGET}"),
+        format!("render.memory_bytes_max={}MiB", BUDGET / MIB),
         format!("render.threads={THREADS}"),
         "render.timeout=50s".to_owned(),
         "cache.memory_bytes_max=32MiB".to_owned(),

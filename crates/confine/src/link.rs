@@ -39,8 +39,11 @@ pub(crate) fn send(link: impl AsFd, message: &[u8], descriptors: &[BorrowedFd<'_
     if sent == message.len() { Ok(()) } else { Err(Errno::MSGSIZE) }
 }
 
+/// A message and the descriptors that came with it.
+pub(crate) type Received = (Vec<u8>, Vec<OwnedFd>);
+
 /// Takes one message; `None` where the peer has closed its end. Waits for ever.
-pub(crate) fn receive(link: impl AsFd) -> Result<Option<(Vec<u8>, Vec<OwnedFd>)>, Errno> {
+pub(crate) fn receive(link: impl AsFd) -> Result<Option<Received>, Errno> {
     let mut message = vec![0; MESSAGE_BYTES_MAX];
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

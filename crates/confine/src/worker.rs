@@ -33,7 +33,7 @@ pub struct Job<'a> {
 const TICK: Duration = Duration::from_millis(20);
 
 /// Address space beside what a job needs: what allocators reserve and keep, and stacks.
-pub(crate) const SLACK_BYTES: u64 = 160 << 20;
+pub(crate) const SLACK_BYTES: u64 = 256 << 20;
 
 /// Last words that are kept.
 const WORDS_BYTES_MAX: usize = 2 << 10;
@@ -196,7 +196,7 @@ impl Worker {
     /// Whether it holds much more than a new one: what allocators keep is given back by a new process only.
     pub(crate) fn is_bloated(&self) -> bool {
         let now = self.address_space_bytes();
-        now.zip(self.base_bytes).is_some_and(|(now, base)| now > base.saturating_add(SLACK_BYTES / 2))
+        now.zip(self.base_bytes).is_some_and(|(now, base)| now > base.saturating_add(SLACK_BYTES / 4 * 3))
     }
 
     /// Its resident and reserved memory are told by the kernel, not by itself.

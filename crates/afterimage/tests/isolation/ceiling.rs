@@ -37,10 +37,9 @@ fn sixty_four_worst_cases_at_once_stay_below_the_ceiling() {
 fn peak(isolation: &str) -> u64 {
     let settings = [
         format!("render.isolation={isolation}"),
-        format!("render.memory_bytes_max={BUDGET}"),
+        format!("render.memory_bytes_max={}MiB", BUDGET / MIB),
         format!("render.threads={THREADS}"),
-        "render.timeout=120s".to_owned(),
-        "purge.fill_timeout=240s".to_owned(),
+        "render.timeout=50s".to_owned(),
         "cache.memory_bytes_max=32MiB".to_owned(),
         "limits.source_bytes_max=64MiB".to_owned(),
     ];

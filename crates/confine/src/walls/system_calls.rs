@@ -91,6 +91,8 @@ fn conditional() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Backend
                 argument(1, SeccompCmpOp::Eq, libc::F_GETFD as u64)?,
             ],
         ),
+        // mimalloc names its mappings.
+        (libc::SYS_prctl, vec![argument(0, SeccompCmpOp::Eq, libc::PR_SET_VMA as u64)?]),
         // An abort is a signal to oneself.
         (libc::SYS_tgkill, vec![argument(0, SeccompCmpOp::Eq, own.into())?]),
     ]))

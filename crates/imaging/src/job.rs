@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(outcome(&message, bytes), Ok(render(&original, &variant, &settings, &Never)));
         let (message, bytes) = answer(&Order::Strip.message(&settings), &original);
         assert_eq!(outcome(&message, bytes), Ok(strip(&original, &settings)));
-        for format in [Format::Json, Format::Thumbhash] {
+        for format in [Format::Json, Format::ThumbHash] {
             let variant = variant.with_format(format);
             let (message, bytes) = answer(&Order::Render(&variant).message(&settings), &original);
             assert_eq!(outcome(&message, bytes), Ok(render(&original, &variant, &settings, &Never)));
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn what_is_made_up_is_not_believed() {
         let made = |media_type: &str| {
-            let head = Head { media_type: media_type.to_owned(), width: 1, height: 1, frames: 1 };
+            let head = Head { media_type: media_type.to_owned(), width: 1, height: 1, frames: 1, gain_map: None };
             serde_json::to_vec(&Outcome::Made(head)).expect("JSON")
         };
         assert!(outcome(&made("image/png"), vec![1]).is_ok());

@@ -50,7 +50,8 @@ fn main() {
         let path = format!("{}/../../examples/pictures/{name}", env!("CARGO_MANIFEST_DIR"));
         let original = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         let variant = Variant::from_name(variant).expect("canonical");
-        let memory_bytes = predicted_bytes(&probe(&original, &settings.limits).expect("a picture"), &variant, &settings);
+        let memory_bytes =
+            predicted_bytes(&probe(&original, &settings.limits).expect("a picture"), &variant, &settings);
         let mut here = Vec::new();
         let mut there = Vec::new();
         for _ in 0..rounds {

@@ -72,7 +72,7 @@ fn every_picture_is_the_same_from_a_worker() {
         for variant in VARIANTS {
             let variant = Variant::from_name(variant).unwrap_or_else(|| panic!("{variant} is not canonical"));
             let here = render(&original, &variant, &settings, &Never);
-            let there = run(job::Order::Render(&variant), &original, predicted_bytes(&probed, &variant));
+            let there = run(job::Order::Render(&variant), &original, predicted_bytes(&probed, &variant, &settings));
             assert!(there == here, "{name} as {}: {:?} here", variant.name(), here.map(|made| made.bytes.len()));
             made += usize::from(there.is_ok());
         }

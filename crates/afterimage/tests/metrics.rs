@@ -26,12 +26,13 @@ fn value(text: &str, name: &str) -> i64 {
     found.unwrap_or_else(|| panic!("no {name} in:\n{text}")).parse().expect("a number")
 }
 
-/// A server that has everything that can be counted: both kinds of upstream, and TLS where it is built in.
+/// A server that has everything that can be counted: both kinds of upstream, a cache in front, and TLS where it is built in.
 fn server(upstream: &Upstream, certificates: &Path) -> Server {
     let mut settings = vec![
         format!("pass.origin={}/pass/", upstream.base),
         format!("source.mounts=m/ {}/pictures/", upstream.base),
         "origin.allow=127.0.0.0/8".to_owned(),
+        "cdn=name=v kind=varnish url=http://127.0.0.1:9/".to_owned(),
     ];
     if cfg!(feature = "tls") {
         let key = rcgen::KeyPair::generate().expect("a key");

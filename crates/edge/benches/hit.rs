@@ -23,9 +23,16 @@ struct Drawn;
 impl Renderer for Drawn {
     fn render(&self, _: Job) -> BoxFuture<'_, Result<Rendered, Failure>> {
         let (width, height, frames) = (400, 300, 1);
-        Box::pin(
-            async move { Ok(Rendered { bytes: vec![7; 10_240], media_type: "image/webp", width, height, frames }) },
-        )
+        Box::pin(async move {
+            Ok(Rendered {
+                bytes: vec![7; 10_240],
+                media_type: "image/webp",
+                width,
+                height,
+                frames,
+                chosen: String::new(),
+            })
+        })
     }
     fn load(&self) -> Load {
         Load::default()

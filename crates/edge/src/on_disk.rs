@@ -25,6 +25,8 @@ enum About {
         /// Seconds since 1970.
         modified_s: u64,
         made_by: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        chosen: String,
         storable: bool,
     },
     /// In words of its own.
@@ -49,11 +51,11 @@ impl Codec<Kept> for OnDisk {
     fn unpack(&self, packed: Packed, at: Moment) -> Option<Kept> {
         let Packed { about, body } = packed;
         match serde_json::from_str(&about).ok()? {
-            About::Picture { media_type, tags, modified_s, made_by, storable } => {
+            About::Picture { media_type, tags, modified_s, made_by, chosen, storable } => {
                 let modified = UNIX_EPOCH.checked_add(Duration::from_secs(modified_s))?;
                 let made_by = Reason::ALL.iter().copied().find(|reason| reason.word() == made_by)?;
-                let picture = Picture { storable, ..Picture::new(&media_type, body, &tags, modified, made_by) };
-                Some(Kept::Picture(Ok(picture)))
+                let picture = Picture::new(&media_type, body, &tags, modified, made_by).choosing(&chosen);
+                Some(Kept::Picture(Ok(Picture { storable, ..picture })))
             }
             About::Answer(about) => {
                 Stored::unpack(Packed { about, body }, at).map(|stored| Kept::Answer(Box::new(stored)))
@@ -73,6 +75,7 @@ fn picture_about(picture: &Picture) -> Option<About> {
         tags: tags.collect::<Option<_>>()?,
         modified_s: picture.modified.duration_since(UNIX_EPOCH).ok()?.as_secs(),
         made_by: picture.made_by.word().to_owned(),
+        chosen: picture.chosen.to_str().ok()?.to_owned(),
         storable: picture.storable,
     })
 }
@@ -91,10 +94,12 @@ mod tests {
     #[test]
     fn pictures_and_selecting_fields_come_back_as_they_were() {
         let tags = Original::new(SourceId::default(), OriginalKey::new("a/b.svg").unwrap()).tags();
-        for (media_type, storable) in [("image/svg+xml", true), ("image/webp", false)] {
+        for (media_type, chosen, storable) in
+            [("image/svg+xml", "", true), ("image/webp", "format=webp;by=accept", false)]
+        {
             let modified = UNIX_EPOCH + Duration::from_secs(1_790_000_000);
             let picture = Picture::new(media_type, Bytes::from_static(b"bytes"), &tags, modified, Reason::Rendered);
-            let kept = Kept::Picture(Ok(Picture { storable, ..picture }));
+            let kept = Kept::Picture(Ok(Picture { storable, ..picture.choosing(chosen) }));
             assert_eq!(format!("{:?}", there_and_back(&kept).unwrap()), format!("{kept:?}"));
         }
         let varies = Kept::Varies(vec![http::header::ACCEPT, http::header::COOKIE]);

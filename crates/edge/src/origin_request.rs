@@ -13,6 +13,9 @@ use crate::{Failure, Reason};
 /// The name under which a stored derivative remembers when it was made, as an HTTP date.
 pub(crate) const MADE_AT: &str = "made-at";
 
+/// The name under which it remembers what its render chose.
+pub(crate) const CHOSEN: &str = "chosen";
+
 /// What the source and the derivative store hold for a request.
 pub(crate) struct Located {
     /// The local clock just before the source was asked.
@@ -69,7 +72,8 @@ async fn read_stored(edge: &Edge, original: &Original, version: &Version, key: &
         return None;
     }
     let made_at = extra.get(MADE_AT).and_then(|date| httpdate::parse_http_date(date).ok())?;
-    Some(Picture::new(media_type.as_deref()?, body, &original.tags(), made_at, Reason::StoredDerivative))
+    let picture = Picture::new(media_type.as_deref()?, body, &original.tags(), made_at, Reason::StoredDerivative);
+    Some(picture.choosing(extra.get(CHOSEN).map_or("", String::as_str)))
 }
 
 /// A viewer who asks for nonsense must not make the write story work, so it is told only when there is something to remove.

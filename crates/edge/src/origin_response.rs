@@ -1,7 +1,6 @@
 //! The fourth trigger: make the picture under limits, hand it over, store it, and take it back if its original changed
 //! meanwhile.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use afterimage_cache::{Facts, Fill};
@@ -13,7 +12,7 @@ use bytes::Bytes;
 
 use crate::config::Live;
 use crate::edge::{Edge, Filled};
-use crate::origin_request::{Located, MADE_AT, passes_as_is};
+use crate::origin_request::{CHOSEN, Located, MADE_AT, passes_as_is};
 use crate::picture::{Kept, Picture};
 use crate::pool::{Job, Work};
 use crate::viewer_request::Authorised;
@@ -72,7 +71,7 @@ async fn draw(edge: &Edge, live: &Live, asked: &Authorised, bytes: Bytes) -> Res
     let made = edge.renderer.render(Job { bytes, work, settings: live.settings.clone(), background }).await?;
     // Encoders grow their buffers by doubling; the cache counts bytes, so spare room must not stay.
     let body = made.bytes.into_boxed_slice().into();
-    Ok(Picture::new(made.media_type, body, &tags, wall, made_by))
+    Ok(Picture::new(made.media_type, body, &tags, wall, made_by).choosing(&made.chosen))
 }
 
 fn facts(asked: &Authorised) -> Facts {
@@ -119,13 +118,16 @@ pub(crate) async fn store(edge: &Edge, live: &Live, asked: &Authorised, made: &M
         return;
     }
     let key = derivative_key(&asked.original.key, &asked.wanted, &made.version, &live.revision);
+    let chosen = picture.chosen.to_str().ok().filter(|chosen| !chosen.is_empty());
+    let chosen = chosen.map(|chosen| (CHOSEN.to_owned(), chosen.to_owned()));
+    let made_at = (MADE_AT.to_owned(), httpdate::fmt_http_date(picture.modified));
     let meta = Meta {
         media_type: picture.media_type.to_str().ok().map(str::to_owned),
         original: Some(asked.original.clone()),
         version: Some(made.version.clone()),
         revision: Some(live.revision.clone()),
         tags: asked.original.tags(),
-        extra: BTreeMap::from([(MADE_AT.to_owned(), httpdate::fmt_http_date(picture.modified))]),
+        extra: chosen.into_iter().chain([made_at]).collect(),
     };
     if let Err(error) = edge.derivatives.put(&key, meta, picture.body.clone()).await {
         tracing::warn!(key, %error, "a derivative cannot be stored");

@@ -29,6 +29,8 @@ pub struct Picture {
     pub body: Bytes,
     /// How it came to be.
     pub made_by: Reason,
+    /// What its render chose, and why; empty where there was nothing to choose.
+    pub chosen: HeaderValue,
     /// Whether it may hold scripts (SVG) and is sent with a policy that keeps them from running.
     pub sandboxed: bool,
     /// Whether anybody may store it; its original's source may forbid it.
@@ -51,9 +53,15 @@ impl Picture {
             length: HeaderValue::from(body.len()),
             body,
             made_by,
+            chosen: HeaderValue::from_static(""),
             sandboxed: media_type.starts_with("image/svg"),
             storable: true,
         }
+    }
+
+    /// With what its render chose.
+    pub(crate) fn choosing(self, chosen: &str) -> Self {
+        Self { chosen: HeaderValue::from_str(chosen).unwrap_or_else(|_| HeaderValue::from_static("")), ..self }
     }
 }
 
@@ -81,9 +89,10 @@ pub enum Kept {
 impl Weigh for Kept {
     fn bytes(&self) -> usize {
         match self {
-            // Beside the body, the values of six fields: each is a text of its own with what counts its users.
+            // Beside the body, the values of seven fields: each is a text of its own with what counts its users.
             Self::Picture(picture) => {
-                640 + picture.as_ref().map_or(0, |picture| picture.body.len() + picture.tags.len())
+                let own = |picture: &Picture| picture.body.len() + picture.tags.len() + picture.chosen.len();
+                720 + picture.as_ref().map_or(0, own)
             }
             Self::Answer(stored) => 512 + stored.bytes(),
             Self::Varies(names) => names.iter().map(|name| name.as_str().len() + 32).sum(),

@@ -28,6 +28,9 @@ const CHANGED: HeaderName = HeaderName::from_static("afterimage-changed");
 /// What was ignored in the URL.
 const IGNORED: HeaderName = HeaderName::from_static("afterimage-ignored");
 
+/// What the render chose where the URL left it open, and why.
+const CHOSEN: HeaderName = HeaderName::from_static("afterimage-chosen");
+
 /// The longest list of changes or ignored names that is repeated to the viewer, in bytes.
 const REMARK_BYTES_MAX: usize = 500;
 /// `Server-Timing` of nearly every answer there is.
@@ -173,6 +176,9 @@ impl Answer<'_> {
         headers.insert(LAST_MODIFIED, picture.last_modified.clone());
         headers.insert(ETAG, picture.etag.clone());
         headers.insert(CACHE_TAG, picture.tags.clone());
+        if self.live.config.show_chosen && !picture.chosen.is_empty() {
+            headers.insert(CHOSEN, picture.chosen.clone());
+        }
         if picture.sandboxed {
             headers.insert(CONTENT_SECURITY_POLICY, SANDBOX);
         }

@@ -8,9 +8,11 @@ use afterimage_cache::Cache;
 use afterimage_edge::{Config, Door, Edge, Failure, Job, Load, Parts, Renderer};
 use afterimage_identity::{BoxFuture, Clock, Event, ManualClock, Notice, Stamp};
 use afterimage_imaging::Rendered;
-use afterimage_store::{Asker, Memory, Meta, Write};
+use afterimage_store::{Asker, Memory, Meta, Read, Write};
 use bytes::Bytes;
 use tokio::sync::watch;
+
+const CHOSEN: &str = "format=png;by=source, colours=7";
 
 /// Gives back what it got, once the gate is open; the first so many times it dies instead.
 struct Echo {
@@ -27,7 +29,8 @@ impl Renderer for Echo {
             let _ = gate.wait_for(|open| *open).await;
             assert!(at >= self.deaths, "it dies, as the test wants it to");
             let bytes = job.bytes.to_vec();
-            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1 })
+            let chosen = CHOSEN.to_owned();
+            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1, chosen })
         })
     }
     fn load(&self) -> Load {
@@ -69,13 +72,17 @@ struct World {
 impl World {
     /// One original, `a.png`, and a shut gate.
     async fn new(deaths: usize) -> Self {
+        Self::of(deaths, Config::default(), Arc::new(Memory::new())).await
+    }
+
+    async fn of(deaths: usize, config: Config, derivatives: Arc<Memory>) -> Self {
         let originals = Arc::new(Memory::new());
         originals.put("a.png", Meta::default(), Bytes::from_static(b"\x89PNG\r\n\x1a\n")).await.unwrap();
         let clock = Arc::new(Jumping::default());
         let renderer = Arc::new(Echo { gate: watch::Sender::new(false), renders: AtomicUsize::new(0), deaths });
         let parts = Parts {
             originals: originals.clone(),
-            derivatives: Arc::new(Memory::new()),
+            derivatives,
             ask: Arc::new(Asker::new(originals.clone(), clock.clone())),
             cache: Cache::new(afterimage_cache::Config::default()),
             upstream: None,
@@ -83,7 +90,7 @@ impl World {
             notice: Arc::new(Nobody),
             clock: clock.clone(),
         };
-        Self { edge: Edge::new(Config::default(), parts), originals, renderer, clock }
+        Self { edge: Edge::new(config, parts), originals, renderer, clock }
     }
 
     async fn ask(&self) -> http::Response<Bytes> {
@@ -113,6 +120,34 @@ async fn a_leader_that_dies_hands_over_to_one_of_those_who_wait() {
     let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
     assert_eq!((count(500), count(200)), (1, 49), "it fails alone: {statuses:?}");
     assert_eq!(world.renderer.renders.load(SeqCst), 2, "one of them leads for the others");
+}
+
+/// A header says what a render chose, where the operator wants that; from the store and from memory too, since it is kept.
+#[tokio::test]
+async fn what_was_chosen_is_said_and_outlives_the_process() {
+    let said = |answer: http::Response<Bytes>| {
+        let status = answer.headers()["cache-status"].to_str().unwrap().to_owned();
+        (answer.headers().get("afterimage-chosen").map(|value| value.to_str().unwrap().to_owned()), status)
+    };
+    let derivatives = Arc::new(Memory::new());
+    let shown = || Config { show_chosen: true, ..Config::default() };
+    let first = World::of(0, shown(), derivatives.clone()).await;
+    first.renderer.gate.send_replace(true);
+    let (chosen, status) = said(first.ask().await);
+    assert_eq!(chosen.as_deref(), Some(CHOSEN), "{status}");
+    assert!(status.contains("rendered"), "{status}");
+    while derivatives.list("", None, 1).await.unwrap().entries.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let second = World::of(0, shown(), derivatives.clone()).await;
+    for from in ["stored-derivative", "memory"] {
+        let (chosen, status) = said(second.ask().await);
+        assert_eq!(chosen.as_deref(), Some(CHOSEN), "{status}");
+        assert!(status.contains(from), "{status}");
+    }
+    assert_eq!(second.renderer.renders.load(SeqCst), 0);
+    let silent = World::of(0, Config::default(), derivatives).await;
+    assert_eq!(said(silent.ask().await).0, None);
 }
 
 /// Wherever the wall clock is moved to, a proof lives as long as the window, to the nanosecond.

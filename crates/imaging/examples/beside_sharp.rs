@@ -8,15 +8,17 @@
 //! PICTURES is a folder with the files named below. Pin it to one core and leave the machine alone meanwhile; ratios hold, absolute
 //! figures are those of the machine.
 
+mod scoring;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use afterimage_imaging::{Never, Scaling, Settings, render};
-use afterimage_variant::{Grant, Rules, Variant, Wanted, resolve};
+use afterimage_variant::Variant;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use fast_ssim2::{PixelDescriptor, PixelSlice, compute_ssimulacra2};
+use scoring::{Rgb, pixels, variant};
 
 struct Task {
     name: &'static str,
@@ -41,34 +43,60 @@ const TASKS: &[Task] = &[
     task("flower-best", "flower-2268x1512-progressive.jpg", 400, "jpeg", Scaling::Best),
     task("flower-fast", "flower-2268x1512-progressive.jpg", 400, "jpeg", Scaling::Fast),
     task("museum-webp-fast", "museum-4032x3024.jpg", 400, "webp", Scaling::Fast),
+    task("museum-avif", "museum-4032x3024.jpg", 400, "avif", Scaling::Best),
+    task("saw-avif", "saw-2725x2225.jpg", 720, "avif", Scaling::Best),
     task("museum-webp-best", "museum-4032x3024.jpg", 400, "webp", Scaling::Best),
 ];
 
 const ROUND: Duration = Duration::from_millis(1200);
 
-fn variant(task: &Task) -> Variant {
+/// The request that a task is, at a quality.
+fn wanted(task: &Task, quality: u8) -> Variant {
     let format = if task.format == "jpeg" { "jpg" } else { task.format };
-    let target = format!("/x.jpg?w={}&q=80&fm={format}", task.width);
-    match resolve(&Rules::default(), &target, None, Grant::Open).expect("a good query").wanted {
-        Wanted::Variant(variant) => *variant,
-        Wanted::Original => unreachable!("a width is named"),
-    }
+    variant(&format!("w={}&q={quality}&fm={format}", task.width))
 }
 
 /// Milliseconds of the median picture, and the last one's bytes.
-fn ours(bytes: &[u8], task: &Task) -> (f64, Vec<u8>) {
-    // sharp's default effort is 4.
-    let settings = Settings { scaling: task.scaling, webp_method: 4, ..Settings::default() };
-    let variant = variant(task);
+fn timed(bytes: &[u8], variant: &Variant, settings: &Settings) -> (f64, Vec<u8>) {
     let mut times = Vec::new();
-    let mut picture = render(bytes, &variant, &settings, &Never).expect("renders");
+    let mut picture = render(bytes, variant, settings, &Never).expect("renders");
     let end = Instant::now() + ROUND;
     while Instant::now() < end || times.len() < 3 {
         let start = Instant::now();
-        picture = render(bytes, &variant, &settings, &Never).expect("renders");
+        picture = render(bytes, variant, settings, &Never).expect("renders");
         times.push(start.elapsed().as_secs_f64() * 1000.0);
     }
     (median(times), picture.bytes)
+}
+
+fn ours(bytes: &[u8], task: &Task) -> (f64, Vec<u8>) {
+    // sharp's default effort is 4.
+    let settings = Settings { scaling: task.scaling, webp_method: 4, ..Settings::default() };
+    timed(bytes, &wanted(task, 80), &settings)
+}
+
+/// AVIF at the least quality that scores as sharp's default does, at each speed that answers a request.
+fn avif(bytes: &[u8], file: &Path, task: &Task, output: &Path) {
+    let Some(theirs_ms) = sharp(file, task, output) else { return println!("| {} | no sharp here |", task.name) };
+    let theirs = std::fs::read(output).expect("sharp's picture");
+    let wanted_score = score(&theirs, bytes);
+    println!("| {}, sharp | {theirs_ms:.0} | | {} | {wanted_score:.2} |", task.name, theirs.len());
+    for avif_speed in [7, 8, 9] {
+        let settings = Settings { scaling: task.scaling, avif_speed, ..Settings::default() };
+        let reaches = |quality: u8| {
+            let made = render(bytes, &wanted(task, quality), &settings, &Never).expect("renders");
+            score(&made.bytes, bytes) >= wanted_score
+        };
+        let (mut low, mut high) = (30, 95);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if reaches(middle) { high = middle } else { low = middle + 1 }
+        }
+        let (ms, made) = timed(bytes, &wanted(task, low), &settings);
+        let (ratio, more) = (theirs_ms / ms, (made.len() as f64 / theirs.len() as f64 - 1.0) * 100.0);
+        let score = score(&made, bytes);
+        println!("| speed {avif_speed}, q={low} | {ms:.0} | {ratio:.2} | {} ({more:+.1} %) | {score:.2} |", made.len());
+    }
 }
 
 fn sharp(file: &Path, task: &Task, output: &Path) -> Option<f64> {
@@ -88,36 +116,19 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-/// Width, height and RGB by readers that are not ours.
-fn pixels(bytes: &[u8]) -> (u32, u32, Vec<u8>) {
-    if bytes.starts_with(b"RIFF") {
-        let mut decoder = image_webp::WebPDecoder::new(std::io::Cursor::new(bytes)).expect("a WebP");
-        let (width, height) = decoder.dimensions();
-        let mut data = vec![0; decoder.output_buffer_size().expect("a size")];
-        decoder.read_image(&mut data).expect("decodes");
-        return (width, height, data);
-    }
-    let mut decoder = zune_jpeg::JpegDecoder::new(zune_core::bytestream::ZCursor::new(bytes));
-    let data = decoder.decode().expect("a JPEG");
-    let (width, height) = decoder.dimensions().expect("a size");
-    (width as u32, height as u32, data)
-}
-
-fn reference(bytes: &[u8], width: u32, height: u32) -> Vec<u8> {
-    let (full_width, full_height, data) = pixels(bytes);
-    let source = ImageRef::new(full_width, full_height, &data, PixelType::U8x3).expect("whole");
+/// The whole picture by Lanczos3: what a derivative of this size should look like.
+fn scaled(picture: &Rgb, width: u32, height: u32) -> Rgb {
+    let source = ImageRef::new(picture.width, picture.height, &picture.data, PixelType::U8x3).expect("whole");
     let mut target = Image::new(width, height, PixelType::U8x3);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
     Resizer::new().resize(&source, &mut target, &options).expect("scales");
-    target.into_vec()
+    Rgb { width, height, data: target.into_vec() }
 }
 
-fn score(picture: &[u8], original: &[u8]) -> f64 {
-    let (width, height, data) = pixels(picture);
-    let reference = reference(original, width, height);
-    let slice =
-        |data| PixelSlice::new(data, width, height, width as usize * 3, PixelDescriptor::RGB8_SRGB).expect("whole");
-    compute_ssimulacra2(&slice(&reference), &slice(&data)).expect("a score")
+/// SSIMULACRA2 of a derivative beside the whole original brought to its size.
+fn score(derivative: &[u8], original: &[u8]) -> f64 {
+    let picture = pixels(derivative);
+    scoring::score(&scaled(&pixels(original), picture.width, picture.height), &picture)
 }
 
 fn main() {
@@ -132,6 +143,10 @@ fn main() {
     for task in TASKS.iter().filter(|task| only.is_empty() || only.iter().any(|name| name == task.name)) {
         let file = folder.join(task.file);
         let bytes = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        if task.format == "avif" {
+            avif(&bytes, &file, task, &output);
+            continue;
+        }
         let (mut own, mut other, mut picture) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
             let (time, made) = ours(&bytes, task);

@@ -1,12 +1,15 @@
 //! One door to all encoders, and the choice of the format where the variant leaves it open.
 
-use afterimage_variant::Format;
+use afterimage_variant::{Format, Quality};
 
+use crate::chosen::Told;
 use crate::copyright::Copyright;
 use crate::pixels::{Channels, Frame, Pixels};
 use crate::plane::Plane;
+use crate::quality::Level;
+use crate::quality::auto::{Encoder, Look};
 use crate::stop::Stop;
-use crate::{Error, Settings, Source, avif, gif, jpeg, png, webp};
+use crate::{Error, QualityScale, Settings, Source, avif, gif, jpeg, png, webp};
 
 /// What the answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub(crate) enum Output {
         progressive: bool,
     },
     Png,
+    /// With a palette of at most 256 colours.
+    Png8,
     Webp,
     Avif,
     Gif,
@@ -31,6 +36,7 @@ impl Output {
             (Format::Jpg, _) | (Format::Same, Source::Jpeg) => Self::Jpeg { progressive: false },
             (Format::Pjpg, _) => Self::Jpeg { progressive: true },
             (Format::Png, _) | (Format::Same, Source::Png) => Self::Png,
+            (Format::Png8, _) => Self::Png8,
             (Format::Webp, _) | (Format::Same, Source::Webp) => Self::Webp,
             (Format::Avif | Format::AutoAvif, _) | (Format::Same, Source::Avif) => Self::Avif,
             (Format::Gif, _) | (Format::Same, Source::Gif) => Self::Gif,
@@ -50,10 +56,24 @@ impl Output {
         !matches!(self, Self::Jpeg { .. })
     }
 
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Jpeg { progressive: false } => "jpeg",
+            Self::Jpeg { progressive: true } => "pjpeg",
+            Self::Png => "png",
+            Self::Png8 => "png8",
+            Self::Webp => "webp",
+            Self::Avif => "avif",
+            Self::Gif => "gif",
+            Self::JpegOrPng => "any",
+            Self::Json => "json",
+        }
+    }
+
     pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Jpeg { .. } | Self::JpegOrPng => "image/jpeg",
-            Self::Png => "image/png",
+            Self::Png | Self::Png8 => "image/png",
             Self::Webp => "image/webp",
             Self::Avif => "image/avif",
             Self::Gif => "image/gif",
@@ -86,74 +106,128 @@ impl Output {
 
 /// How to encode besides the pixels.
 pub(crate) struct Manner<'a> {
-    pub(crate) quality: Option<u8>,
+    /// What the request said of it.
+    pub(crate) quality: Option<Quality>,
     pub(crate) settings: &'a Settings,
     /// What is to be said in the file about whose picture it is.
     pub(crate) copyright: &'a Copyright,
     pub(crate) stop: &'a dyn Stop,
 }
 
+/// A file, and what was decided on the way.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) frames: u32,
+    /// The quality, if the format has one.
+    pub(crate) level: Option<Level>,
+    pub(crate) told: Told,
+}
+
+impl Encoded {
+    fn of(bytes: Vec<u8>, level: Option<Level>, told: Told) -> Self {
+        Self { bytes, frames: 1, level, told }
+    }
+}
+
 impl Manner<'_> {
-    fn jpeg<'t>(&self, progressive: bool, exif: Option<&'t [u8]>) -> jpeg::Encoding<'t> {
-        jpeg::Encoding { quality: self.quality.unwrap_or(self.settings.quality_default.jpeg), progressive, exif }
+    /// The quality for an encoder, and what it counts. `look` looks at the picture, where that decides.
+    fn level(&self, encoder: Encoder, look: impl FnOnce() -> Look) -> Level {
+        let defaults = &self.settings.quality_default;
+        let quality = match self.quality {
+            Some(Quality::Of(quality)) => quality,
+            // A score has its place on the one scale that scores were measured for.
+            Some(Quality::Auto) => {
+                let quality = look().quality_for(encoder, self.settings.auto_score);
+                return Level { quality, scale: QualityScale::Equal };
+            }
+            None => match encoder {
+                Encoder::Jpeg => defaults.jpeg,
+                Encoder::Webp => defaults.webp,
+                Encoder::Avif => defaults.avif,
+            },
+        };
+        Level { quality, scale: self.settings.quality_scale }
     }
 
-    fn webp(&self) -> webp::Encoding {
-        let quality = self.quality.unwrap_or(self.settings.quality_default.webp);
-        webp::Encoding { quality, method: self.settings.webp_method }
+    fn webp(&self, level: Level) -> webp::Encoding {
+        webp::Encoding { quality: level.webp(), method: self.settings.webp_method }
     }
 }
 
 /// Encodes a still. `output` is settled.
-pub(crate) fn still(pixels: Pixels, output: Output, manner: &Manner<'_>) -> Result<Vec<u8>, Error> {
+pub(crate) fn still(pixels: Pixels, output: Output, manner: &Manner<'_>) -> Result<Encoded, Error> {
     let pixels = pixels.without_idle_alpha();
     let tiff = manner.copyright.to_tiff();
-    let defaults = &manner.settings.quality_default;
+    let look = || Look::at_pixels(&pixels);
     match output {
         Output::Jpeg { progressive } => {
+            let level = manner.level(Encoder::Jpeg, look);
             let pixels = if pixels.channels == Channels::Rgba { pixels.into_rgb() } else { pixels };
-            jpeg::encode(&pixels, manner.jpeg(progressive, tiff.as_deref()))
+            let encoding = jpeg::Encoding { quality: level.jpeg(), progressive, exif: tiff.as_deref() };
+            Ok(Encoded::of(jpeg::encode(&pixels, encoding)?, Some(level), Told::Jpeg))
         }
-        Output::Png => png::encode(&pixels, tiff.as_deref()),
+        Output::Png => Ok(Encoded::of(png::encode(&pixels, tiff.as_deref())?, None, Told::Nothing)),
+        Output::Png8 => {
+            let (bytes, colours) = png::encode_palette(pixels, tiff.as_deref())?;
+            Ok(Encoded::of(bytes, None, Told::Colours(colours)))
+        }
         Output::Webp => {
-            let file = webp::encode(&pixels, manner.webp(), manner.stop)?;
-            with_copyright(file, tiff)
+            let level = manner.level(Encoder::Webp, look);
+            let file = webp::encode(&pixels, manner.webp(level), manner.stop)?;
+            Ok(Encoded::of(with_copyright(file, tiff)?, Some(level), Told::Webp(level.webp())))
         }
         Output::Avif => {
-            let quality = manner.quality.unwrap_or(defaults.avif);
-            avif::encode(&pixels, quality, manner.settings.avif_speed, manner.copyright, manner.stop)
+            let level = manner.level(Encoder::Avif, look);
+            let (speed, chroma) = (manner.settings.avif_speed, manner.settings.avif_chroma);
+            let made = avif::encode(&pixels, avif::Encoding { level, speed, chroma }, manner.copyright, manner.stop)?;
+            let told = Told::Avif { cq_level: made.cq_level, whole_chroma: made.whole_chroma };
+            Ok(Encoded::of(made.bytes, Some(level), told))
         }
         Output::Gif => {
             let mut frames = std::iter::once(Ok(Frame { pixels, delay_ms: 0 }));
-            gif::encode(&mut frames, 1, manner.stop).map(|(file, _)| file)
+            gif::encode(&mut frames, 1, manner.stop).map(|(file, _)| Encoded::of(file, None, Told::Nothing))
         }
         Output::JpegOrPng | Output::Json => Err(Error::encode("no format was settled on")),
     }
 }
 
 /// Encodes an opaque still from Y, Cb and Cr at 4:2:0, or from Y alone. `output` is settled and takes planes.
-pub(crate) fn planes(planes: &[Plane], output: Output, manner: &Manner<'_>) -> Result<Vec<u8>, Error> {
+pub(crate) fn planes(planes: &[Plane], output: Output, manner: &Manner<'_>) -> Result<Encoded, Error> {
     let tiff = manner.copyright.to_tiff();
     match output {
-        Output::Jpeg { progressive } => jpeg::encode_planes(planes, manner.jpeg(progressive, tiff.as_deref())),
-        Output::Webp => with_copyright(webp::encode_planes(planes, manner.webp(), manner.stop)?, tiff),
+        Output::Jpeg { progressive } => {
+            let level = manner.level(Encoder::Jpeg, || Look::at_planes(planes, false));
+            let encoding = jpeg::Encoding { quality: level.jpeg(), progressive, exif: tiff.as_deref() };
+            Ok(Encoded::of(jpeg::encode_planes(planes, encoding)?, Some(level), Told::Jpeg))
+        }
+        Output::Webp => {
+            let level = manner.level(Encoder::Webp, || Look::at_planes(planes, true));
+            let file = webp::encode_planes(planes, manner.webp(level), manner.stop)?;
+            Ok(Encoded::of(with_copyright(file, tiff)?, Some(level), Told::Webp(level.webp())))
+        }
         _ => Err(Error::encode("no format that takes planes")),
     }
 }
 
-/// Encodes an animation of frames that all have this size, and says how many there were.
+/// Encodes an animation of frames that all have this size, and says how many there were. The first frame decides for all.
 pub(crate) fn animation(
     size: (u32, u32),
-    frames: &mut dyn Iterator<Item = Result<Frame, Error>>,
+    first: Frame,
+    rest: &mut dyn Iterator<Item = Result<Frame, Error>>,
     loops: u16,
     output: Output,
     manner: &Manner<'_>,
-) -> Result<(Vec<u8>, u32), Error> {
+) -> Result<Encoded, Error> {
     if output == Output::Gif {
-        return gif::encode(frames, loops, manner.stop);
+        let (bytes, frames) = gif::encode(&mut std::iter::once(Ok(first)).chain(rest), loops, manner.stop)?;
+        return Ok(Encoded { frames, ..Encoded::of(bytes, None, Told::Nothing) });
     }
-    let (file, count) = webp::encode_animation(size, frames, loops, manner.webp(), manner.stop)?;
-    Ok((with_copyright(file, manner.copyright.to_tiff())?, count))
+    let level = manner.level(Encoder::Webp, || Look::at_pixels(&first.pixels));
+    let mut frames = std::iter::once(Ok(first)).chain(rest);
+    let (file, count) = webp::encode_animation(size, &mut frames, loops, manner.webp(level), manner.stop)?;
+    let file = with_copyright(file, manner.copyright.to_tiff())?;
+    Ok(Encoded { frames: count, ..Encoded::of(file, Some(level), Told::Webp(level.webp())) })
 }
 
 fn with_copyright(webp: Vec<u8>, tiff: Option<Vec<u8>>) -> Result<Vec<u8>, Error> {

@@ -4,14 +4,16 @@ mod direct;
 
 use afterimage_variant::{Plan, Size, Variant, Window};
 
+use crate::chosen::Chosen;
 use crate::copyright::Copyright;
-use crate::encode::{Manner, Output};
+use crate::encode::{Encoded, Manner, Output};
 use crate::geometry::Turning;
 use crate::pixels::{Frame, Frames, Pixels};
 use crate::stop::{Stop, check};
 use crate::trim::Bounds;
 use crate::{
-    Error, Probe, Scaling, Settings, canvas, colour, decode, effect, encode, info, jpeg, probe, scale, search, trim,
+    Error, Probe, Scaling, Settings, Source, canvas, colour, decode, effect, encode, info, jpeg, probe, scale, search,
+    trim,
 };
 
 /// A picture, ready to be sent or stored.
@@ -27,6 +29,27 @@ pub struct Rendered {
     pub height: u32,
     /// Frames; 1 in a still.
     pub frames: u32,
+    /// What was chosen where the variant left it open, and why: a dictionary of structured fields (RFC 9651), such as
+    /// `format=webp;by=accept, quality=71;by=auto;score=75, encoder=64.5, chroma=420, decoded-eighths=3`. The same pixels and
+    /// settings always give the same words. Empty where nothing was open.
+    pub chosen: String,
+}
+
+impl Rendered {
+    /// A picture that was encoded. `output` is settled.
+    fn of(
+        encoded: Encoded,
+        output: Output,
+        size: Size,
+        variant: &Variant,
+        settings: &Settings,
+        eighths: Option<u32>,
+    ) -> Self {
+        let Encoded { bytes, frames, level, told } = encoded;
+        let level = level.map(|level| (level, variant.quality(), settings.auto_score));
+        let chosen = Chosen { output, asked: variant.format(), level, told, eighths }.to_string();
+        Self { bytes, media_type: output.media_type(), width: size.width, height: size.height, frames, chosen }
+    }
 }
 
 /// Longest side of the picture that a JSON answer is computed from.
@@ -73,17 +96,17 @@ pub fn render(bytes: &[u8], variant: &Variant, settings: &Settings, stop: &dyn S
     let manner = Manner { quality: variant.quality(), settings, copyright: &copyright, stop };
     let (icc, extent, loops) = (source.icc.take(), source.extent, source.loops);
     let step = Step { shape: &shape, plan, variant, icc: icc.as_deref(), extent, output, stop };
-    let Size { width, height } = plan.canvas;
+    let size = plan.canvas;
+    let eighths = (probe.format == Source::Jpeg).then_some(eighths);
     let shown = step.run(first)?;
     if frames_kept == 1 {
         let output = output.settled(&shown.pixels);
-        let bytes = encode::still(shown.pixels, output, &manner)?;
-        return Ok(Rendered { bytes, media_type: output.media_type(), width, height, frames: 1 });
+        let encoded = encode::still(shown.pixels, output, &manner)?;
+        return Ok(Rendered::of(encoded, output, size, variant, settings, eighths));
     }
-    let mut frames =
-        std::iter::once(Ok(shown)).chain(source.frames.map(|frame| frame.and_then(|frame| step.run(frame))));
-    let (bytes, frames) = encode::animation((width, height), &mut frames, loops, output, &manner)?;
-    Ok(Rendered { bytes, media_type: output.media_type(), width, height, frames })
+    let mut rest = source.frames.map(|frame| frame.and_then(|frame| step.run(frame)));
+    let encoded = encode::animation((size.width, size.height), shown, &mut rest, loops, output, &manner)?;
+    Ok(Rendered::of(encoded, output, size, variant, settings, eighths))
 }
 
 /// Whether a derivative may be so large.
@@ -278,5 +301,6 @@ fn describe(
     let small = shape.turning.apply(small);
     let json = info::describe(probe, bytes.len() as u64, &small, settings)?;
     let Size { width, height } = shape.turned;
-    Ok(Rendered { bytes: json, media_type: Output::Json.media_type(), width, height, frames: 1 })
+    let media_type = Output::Json.media_type();
+    Ok(Rendered { bytes: json, media_type, width, height, frames: 1, chosen: String::new() })
 }

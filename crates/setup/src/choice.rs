@@ -100,6 +100,22 @@ choices! {
         /// As far as it goes without falling below the output.
         Fast = "fast",
     }
+    /// What a quality counts.
+    QualityScale {
+        /// One scale for every format.
+        Equal = "equal",
+        /// Each encoder's own.
+        Encoder = "encoder",
+    }
+    /// How AVIF keeps colour.
+    AvifChroma {
+        /// Halved, unless the picture shows it.
+        ByContent = "by-content",
+        /// At half the columns and rows.
+        Halved = "halved",
+        /// At every pixel.
+        Whole = "whole",
+    }
     /// The value of `Cross-Origin-Resource-Policy`.
     CrossOriginResourcePolicy {
         /// Any site may embed the pictures.

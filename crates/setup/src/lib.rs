@@ -41,8 +41,8 @@ pub use access::{AccessKey, AccessKeys, DistributionId};
 pub use behaviour::Behaviours;
 pub use check::{disk_overlap, overlap};
 pub use choice::{
-    AccessForm, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,
-    OriginalsMode, PolicyKind, Scaling, Scheme, Trust, WatchMode,
+    AccessForm, AvifChroma, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,
+    OriginalsMode, PolicyKind, QualityScale, Scaling, Scheme, Trust, WatchMode,
 };
 pub use convert::ReadFile;
 pub use define::{Definition, Reload};

@@ -18,6 +18,8 @@ pub enum Format {
     Pjpg,
     /// PNG.
     Png,
+    /// PNG with a palette of at most 256 colours.
+    Png8,
     /// WebP.
     Webp,
     /// AVIF, and the viewer waits for it.
@@ -32,12 +34,13 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order of the canonical extensions.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Same,
         Self::Compatible,
         Self::Jpg,
         Self::Pjpg,
         Self::Png,
+        Self::Png8,
         Self::Webp,
         Self::Avif,
         Self::Gif,
@@ -53,6 +56,7 @@ impl Format {
             Self::Jpg => "jpg",
             Self::Pjpg => "pjpg",
             Self::Png => "png",
+            Self::Png8 => "png8",
             Self::Webp => "webp",
             Self::Avif => "avif",
             Self::Gif => "gif",
@@ -72,6 +76,7 @@ impl Format {
             "jpg" | "jpeg" => Some(Self::Jpg),
             "pjpg" => Some(Self::Pjpg),
             "png" => Some(Self::Png),
+            "png8" => Some(Self::Png8),
             "webp" => Some(Self::Webp),
             "avif" => Some(Self::Avif),
             "gif" => Some(Self::Gif),
@@ -82,7 +87,7 @@ impl Format {
 
     /// Whether a quality means anything to it. [`Format::Same`] and [`Format::Compatible`] may come to a lossy format.
     pub fn takes_quality(self) -> bool {
-        !matches!(self, Self::Png | Self::Gif | Self::Json)
+        !matches!(self, Self::Png | Self::Png8 | Self::Gif | Self::Json)
     }
 }
 

@@ -38,7 +38,14 @@ impl Renderer for Echo {
                 tokio::time::sleep(slow).await;
             }
             let bytes = job.bytes.to_vec();
-            Ok(afterimage_imaging::Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1 })
+            Ok(afterimage_imaging::Rendered {
+                bytes,
+                media_type: "image/png",
+                width: 1,
+                height: 1,
+                frames: 1,
+                chosen: String::new(),
+            })
         })
     }
     fn load(&self) -> Load {

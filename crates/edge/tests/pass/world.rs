@@ -98,8 +98,14 @@ struct Nobody;
 /// Pictures of no size.
 impl Renderer for Nobody {
     fn render(&self, _: Job) -> BoxFuture<'_, Result<imaging::Rendered, Failure>> {
-        let rendered =
-            imaging::Rendered { bytes: b"made".to_vec(), media_type: "image/jpeg", width: 1, height: 1, frames: 1 };
+        let rendered = imaging::Rendered {
+            bytes: b"made".to_vec(),
+            media_type: "image/jpeg",
+            width: 1,
+            height: 1,
+            frames: 1,
+            chosen: String::new(),
+        };
         Box::pin(async { Ok(rendered) })
     }
 

@@ -43,7 +43,7 @@ pub(super) fn render(
     check(stop)?;
     let copyright = if settings.keep_copyright { jpeg::copyright(&picture.header) } else { Copyright::default() };
     let manner = Manner { quality: variant.quality(), settings, copyright: &copyright, stop };
-    let (output, bytes) = if goes_planar {
+    let (output, encoded) = if goes_planar {
         let turned: Vec<Plane> = planes.into_iter().map(|plane| turn(shape, plane)).collect();
         let output = output.settled_opaque();
         (output, encode::planes(&turned, output, &manner)?)
@@ -55,8 +55,8 @@ pub(super) fn render(
         let output = output.settled(&frame.pixels);
         (output, encode::still(frame.pixels, output, &manner)?)
     };
-    let (width, height) = (plan.canvas.width, plan.canvas.height);
-    Ok(Some(Rendered { bytes, media_type: output.media_type(), width, height, frames: 1 }))
+    let eighths = Some(picture.eighths(&wanted));
+    Ok(Some(Rendered::of(encoded, output, plan.canvas, variant, settings, eighths)))
 }
 
 fn turn(shape: &Shape, plane: Plane) -> Plane {

@@ -71,7 +71,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
             "avif-serialize",
             "avif-parse",
             "kamadak-exif",
-            "color_quant",
+            "quantizr",
         ],
         &["imaging", "testkit"],
         "one place decodes and encodes; tests look with an eye of their own",

@@ -137,10 +137,11 @@ proptest! {
                 // On the ladder, by one side at least.
                 let sides: Vec<u32> = [variant.width(), variant.height()].into_iter().flatten().collect();
                 prop_assert!(sides.is_empty() || sides.iter().any(|side| rules.ladder.contains(side)), "{}", once.canonical_path);
-                prop_assert!(match variant.quality() {
+                let listed = match variant.quality() {
                     Some(Quality::Of(quality)) => rules.qualities.contains(&quality),
                     Some(Quality::Auto) | None => true,
-                });
+                };
+                prop_assert!(listed, "{}", once.canonical_path);
             }
         }
     }

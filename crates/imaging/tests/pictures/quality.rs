@@ -51,10 +51,10 @@ fn the_same_quality_scores_alike_in_every_format() {
 fn the_encoders_own_scale_can_be_had() {
     let own = Settings { quality_scale: QualityScale::Encoder, ..Settings::default() };
     for format in lossy() {
-        let query = variant(&format!("w=160&fm={format}&q=50"));
+        let query = variant(&format!("w=160&fm={format}&q=75"));
         let made = |settings: &Settings| render(&sample("landscape.jpg"), &query, settings, &Never).expect("renders");
         assert_eq!(made(&own).bytes == made(&Settings::default()).bytes, format == "jpg", "{format}");
-        assert!(made(&own).chosen.contains("quality=50;by=request;scale=encoder"), "{}", made(&own).chosen);
+        assert!(made(&own).chosen.contains("quality=75;by=request;scale=encoder"), "{}", made(&own).chosen);
     }
 }
 

@@ -60,7 +60,8 @@ class Peer:
 
     def __init__(self, command, cpu, log, env=None):
         with open(log, "w") as file:
-            self.process = subprocess.Popen(["taskset", "-c", str(cpu), *command], stdout=file, stderr=file,
+            pinned = [] if cpu is None else ["taskset", "-c", str(cpu)]
+            self.process = subprocess.Popen([*pinned, *command], stdout=file, stderr=file,
                                             env={**with_sbin(), **(env or {})})
         self.pid, self.log = self.process.pid, log
 

@@ -60,17 +60,7 @@ pub enum Command {
     /// Removes everything made from an original, or from every original under a prefix
     Purge(Purge),
     /// Compares what is stored with the originals, and removes what has none
-    Reconcile {
-        /// Only say what would be done
-        #[arg(long)]
-        dry_run: bool,
-        /// Let deletions go on that were held because very many originals seemed gone
-        #[arg(long, conflicts_with = "dry_run")]
-        confirm: bool,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Reconcile(Reconcile),
     /// Lists what was purged, why and when
     Receipts {
         /// Only receipts about this key
@@ -119,12 +109,17 @@ pub enum Command {
         #[arg(long, default_value = "100vw")]
         sizes: String,
     },
+    /// Prints the rewrite in front of CloudFront's cache as a CloudFront Function, made from the configuration
+    CloudfrontFunction(CloudfrontFunction),
     /// Checks the configuration and prints the promise it comes to
     CheckConfig {
         /// Print an annotated configuration with every setting at its default instead
         #[arg(long)]
         defaults: bool,
     },
+    /// Makes pictures for a server, in a process that can reach nothing; started by it, never by hand
+    #[command(hide = true)]
+    Worker,
     /// Prints a completion script for a shell
     Completions {
         /// Which shell
@@ -166,6 +161,22 @@ pub struct Serve {
 }
 
 #[derive(Debug, Args)]
+pub struct CloudfrontFunction {
+    /// Send bare originals to their bucket, past the render function
+    #[arg(long)]
+    pub cheap: bool,
+    /// With --cheap: the id of the distribution's origin for them
+    #[arg(long, value_name = "ID", default_value = "originals", requires = "cheap")]
+    pub originals_origin: String,
+    /// With comments and names, for readers; may be larger than CloudFront takes
+    #[arg(long)]
+    pub readable: bool,
+    /// Where to write (default: standard output)
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 #[group(required = true, multiple = false, id = "what")]
 pub struct What {
     /// The original's key
@@ -188,6 +199,69 @@ pub struct Purge {
     /// Print the receipt as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Let deletions go on that were held because very many originals seemed gone; with --adopt, carry out this plan
+    #[arg(long, value_name = "PLAN", num_args = 0..=1, conflicts_with = "dry_run")]
+    pub confirm: Option<Option<PathBuf>>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub adopt: Adopt,
+}
+
+/// What a person says who comes from the published edge functions. See docs/operating/from-lambda-edge.md.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Taking over a bucket that Lambda@Edge functions wrote derivatives into")]
+pub struct Adopt {
+    /// Look at --source for what was written beside the originals, or delete what was confirmed of it
+    #[arg(long, value_name = "LAYOUT", conflicts_with = "dry_run")]
+    pub adopt: Option<Layout>,
+    /// Write what was found, and what would go, to this new file
+    #[arg(long, value_name = "FILE", requires = "adopt", conflicts_with = "confirm")]
+    pub plan: Option<PathBuf>,
+    /// Let orphans go too: called, sized and written like derivatives, with no original behind them
+    #[arg(long, requires = "plan")]
+    pub orphans: bool,
+    /// The Cache-Control that your copy of the functions writes; empty for none [default: max-age=31536000]
+    #[arg(long, value_name = "VALUE", requires = "plan")]
+    pub cache_control: Option<String>,
+    /// The digest of the plan that is confirmed
+    #[arg(long, value_name = "HEX", requires = "confirm")]
+    pub digest: Option<String>,
+    /// The profile of the role that may delete (default: that of the originals)
+    #[arg(long, value_name = "NAME", requires = "adopt")]
+    pub profile: Option<String>,
+    /// Tell the caches in front (`[[cdn]]`) to forget what went
+    #[arg(long, value_name = "REACH", requires = "confirm")]
+    pub invalidate: Option<Scope>,
+    /// Go on where the server heeds no conditions of deletions
+    #[arg(long, requires = "confirm")]
+    pub unconditional: bool,
+}
+
+/// Who wrote the derivatives.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Layout {
+    /// `[prefix/]WxH/FORMAT/NAME` and `[prefix/]WxH/NAME`
+    Dims,
+}
+
+/// How much the caches in front forget.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Scope {
+    /// Each thing that went, and its original's own path
+    Keys,
+    /// Each folder that had originals of such things
+    Folders,
+    /// Everything
+    All,
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cli::{Common, Purge};
+use crate::adopt;
+use crate::cli::{Common, Purge, Reconcile};
 use crate::exit::Exit;
 use crate::instance::Instance;
 use crate::printing;
@@ -39,7 +40,16 @@ pub fn purge(common: &Common, options: &Purge) -> Result<(), Exit> {
     print(options.json, &receipts, || receipts.iter().map(printing::receipt).collect())
 }
 
-pub fn reconcile(common: &Common, dry_run: bool, confirm: bool, json: bool) -> Result<(), Exit> {
+pub fn reconcile(common: &Common, options: &Reconcile) -> Result<(), Exit> {
+    let Reconcile { dry_run, confirm, json, adopt } = options;
+    let plan = confirm.as_ref().and_then(|plan| plan.as_deref());
+    if adopt.adopt.is_some() {
+        return adopt::adopt(common, adopt, plan, *json);
+    }
+    if let Some(plan) = plan {
+        return Err(Exit::Usage(format!("--confirm {}: a plan is for --adopt", plan.display())));
+    }
+    let (dry_run, confirm, json) = (*dry_run, confirm.is_some(), *json);
     let spinner = indicatif::ProgressBar::no_length();
     if std::io::stderr().is_terminal() {
         spinner.set_message("comparing derivatives with originals");

@@ -1,6 +1,7 @@
 //! The doors of all listeners together: opened before anything is bound, looked at again when told to, read by metrics.
 
 use afterimage_control::{Listener, Meters, Origin};
+use afterimage_identity::Invalidate;
 use afterimage_setup::{AskedServer, Mistake, Settings, Wired};
 use tokio::task::JoinSet;
 
@@ -54,7 +55,13 @@ impl Entrances {
                 all.socket.counts("socket", open_max),
             ]
         };
-        Meters { listeners: Box::new(listeners), origins: Box::new(move || origins(&servers)) }
+        let outer = wired.outer.clone();
+        let crowded = move || outer.iter().map(|layer| (layer.name().to_owned(), layer.crowded())).collect();
+        Meters {
+            listeners: Box::new(listeners),
+            origins: Box::new(move || origins(&servers)),
+            crowded: Box::new(crowded),
+        }
     }
 }
 

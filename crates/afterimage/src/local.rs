@@ -6,11 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use afterimage_identity::OriginalKey;
 use afterimage_imaging as imaging;
+use afterimage_rewrite as rewrite;
 use afterimage_variant as variant;
 use afterimage_variant::{Grant, Wanted};
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Common, Shell};
+use crate::cli::{Cli, CloudfrontFunction, Common, Shell};
 use crate::commands::{host_of, target_of};
 use crate::exit::Exit;
 use crate::instance::{self, list, settings};
@@ -91,6 +92,25 @@ pub fn keygen() -> Result<(), Exit> {
     Ok(())
 }
 
+pub fn cloudfront_function(common: &Common, options: &CloudfrontFunction) -> Result<(), Exit> {
+    let settings = settings(common, Vec::new())?;
+    let origin = options.cheap.then_some(options.originals_origin.as_str());
+    let at_the_edge = settings.at_the_edge(origin).map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
+    let made = if options.readable { rewrite::readable } else { rewrite::generate };
+    let code = made(&at_the_edge.policy).map_err(|obstacles| {
+        Exit::Configuration(obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })?;
+    for note in &at_the_edge.notes {
+        eprintln!("note: {note}");
+    }
+    match &options.output {
+        Some(path) => std::fs::write(path, &code).map_err(|error| failed(format!("{}: {error}", path.display())))?,
+        None => std::io::stdout().write_all(code.as_bytes()).map_err(failed)?,
+    }
+    eprintln!("{} of {} bytes", code.len(), rewrite::FUNCTION_BYTES_MAX);
+    Ok(())
+}
+
 pub fn srcset(common: &Common, key: &str, base: &str, host: Option<&str>, sizes: &str) -> Result<(), Exit> {
     let settings = settings(common, Vec::new())?;
     let hosts = settings.hosts().map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
@@ -152,6 +172,9 @@ pub fn check_config(common: &Common, defaults: bool) -> Result<(), Exit> {
     }
     println!("the configuration is right; it promises:");
     print!("{}", afterimage_setup::promise(&settings, instance::shape(&settings)));
+    if settings.isolation(crate::worker::command()).is_some() {
+        println!("on this machine, worker processes are kept from: {}", crate::worker::try_out().map_err(failed)?);
+    }
     Ok(())
 }
 

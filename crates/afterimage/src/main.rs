@@ -1,6 +1,7 @@
 //! The doors: parse what was said, call the edge or the write story, print the answer. Nothing is decided here.
 
 mod access_log;
+mod adopt;
 mod aside;
 mod cli;
 mod client;
@@ -19,6 +20,7 @@ mod local;
 mod printing;
 mod serve;
 mod tls;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -38,13 +40,15 @@ fn main() -> ExitCode {
             commands::explain(&common, &url, host.as_deref(), &accept, json)
         }
         Command::Purge(options) => commands::purge(&common, &options),
-        Command::Reconcile { dry_run, confirm, json } => commands::reconcile(&common, dry_run, confirm, json),
+        Command::Reconcile(options) => commands::reconcile(&common, &options),
         Command::Receipts { key, limit, json } => commands::receipts(&common, key.as_deref(), limit, json),
         Command::Render { input, output, parameters } => local::render(&common, &input, &output, &parameters),
         Command::Sign { url, key, expires_in } => local::sign(&common, &url, key.as_deref(), expires_in),
         Command::Keygen => local::keygen(),
         Command::Srcset { key, base, host, sizes } => local::srcset(&common, &key, &base, host.as_deref(), &sizes),
+        Command::CloudfrontFunction(options) => local::cloudfront_function(&common, &options),
         Command::CheckConfig { defaults } => local::check_config(&common, defaults),
+        Command::Worker => worker::work(),
         Command::Completions { shell } => local::completions(shell),
     };
     done.map_or_else(Into::into, |()| ExitCode::SUCCESS)

@@ -31,6 +31,7 @@ use crate::exit::Exit;
 use crate::instance::{self, control, list, places, settings, shape};
 use crate::listen::{self, Answer, Bounds};
 use crate::local::check_overlap;
+use crate::worker;
 
 /// Pictures.
 #[derive(Clone)]
@@ -120,9 +121,10 @@ async fn run(
     locations: &Locations,
 ) -> Result<(), Exit> {
     let (entrances, signals) = (Entrances::open(&settings)?, Signals::catch()?);
-    let wiring = settings
+    let mut wiring = settings
         .wiring(source, locations, &|path| std::fs::read(path))
         .map_err(|mistakes| Exit::Configuration(list(&mistakes)))?;
+    wiring.isolation = settings.isolation(worker::command());
     let about = format!("serving {source} on {}", settings.server.listen);
     let wired = wire(&wiring, Arc::new(MachineClock), &about).map_err(|error| Exit::State(error.to_string()))?;
     // The watch is alive before the first request: what happens earlier is found by the scan at start.

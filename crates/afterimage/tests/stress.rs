@@ -68,6 +68,7 @@ fn wiring(home: &Path) -> Wiring {
             memory_bytes_max: 1 << 30,
             render_time_max: Duration::from_secs(30),
         },
+        isolation: None,
         cache: afterimage_cache::Config::default(),
         disk: None,
         // Everything is settled at once: nothing is spared the races by not being stored.

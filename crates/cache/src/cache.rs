@@ -215,6 +215,12 @@ impl<T: Weigh> Cache<T> {
         }
     }
 
+    /// The version that what is here of an original was made of. No proof of anything: it says what to look for while the
+    /// source is asked.
+    pub fn version_of(&self, original: &Original) -> Option<Version> {
+        lock(&self.inner.index).group(original).map(|group| group.version.clone())
+    }
+
     /// Begins or joins the one question about an original.
     pub fn begin_proof(&self, original: &Original) -> ProofBegun<T> {
         question::begin(&self.inner, original)
@@ -302,10 +308,12 @@ impl<T: Weigh> Inner<T> {
         };
         let age = group.age(now);
         let asked_since = || arrived.is_some_and(|arrived| group.proved_at() >= Some(arrived));
-        if !age.is_some_and(|age| age <= group.window(self.window()) || asked_since()) {
+        let window = group.window(self.window());
+        if !age.is_some_and(|age| age <= window || asked_since()) {
             return Found::Prove { entry, age };
         }
-        let renew = group.take_renewal(now);
+        // With a window of zero each hit was just asked for: a question in the background would be one more, for nobody.
+        let renew = !window.is_zero() && group.take_renewal(now);
         entry.mark_visited();
         Found::Hit { entry, renew }
     }

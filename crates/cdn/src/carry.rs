@@ -40,15 +40,14 @@ pub(crate) struct Way {
     pub(crate) name: String,
     pub(crate) far: Arc<dyn Far>,
     pub(crate) pace: Pace,
-    pub(crate) outbox: Option<Arc<Outbox>>,
+    pub(crate) outbox: Option<Outbox>,
 }
 
 impl Way {
     /// Writes a batch down. If that fails it goes on all the same: what is deleted must not stay because a disk is full.
     pub(crate) async fn write(&self, batch: &Batch) {
-        let (Some(outbox), batch) = (self.outbox.clone(), batch.clone()) else { return };
-        let written = tokio::task::spawn_blocking(move || outbox.write(&batch)).await;
-        if let Err(error) = written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+        let Some(outbox) = &self.outbox else { return };
+        if let Err(error) = outbox.write(batch).await {
             tracing::error!(layer = self.name, %error, "a batch of invalidations is sent without being written down");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use afterimage_identity::{BoxFuture, InvalidateError};
@@ -36,11 +37,12 @@ pub(crate) struct CloudFront {
     client: OnceCell<Client>,
     /// How things are named, and when that was read.
     by: Mutex<Option<(By, Instant)>>,
+    crowded: AtomicU64,
 }
 
 impl CloudFront {
     pub(crate) fn new(config: Config, rate: Rate) -> Self {
-        Self { config, rate: Arc::new(rate), client: OnceCell::new(), by: Mutex::new(None) }
+        Self { config, rate: Arc::new(rate), client: OnceCell::new(), by: Mutex::new(None), crowded: AtomicU64::new(0) }
     }
 
     /// Credentials are looked for with the first call, not while settings are read.
@@ -107,8 +109,22 @@ impl CloudFront {
         match call.invalidation_batch(batch).send().await {
             Ok(output) => told(output.invalidation()),
             Err(error) if is_known_reference(error.code(), error.message()) => self.find(reference, items).await,
+            Err(error) if error.code() == Some("TooManyInvalidationsInProgress") => Err(self.crowd(fault(&error))),
             Err(error) if error.code() == Some("InvalidArgument") => self.bad_item(fault(&error)).await,
             Err(error) => Err(fault(&error)),
+        }
+    }
+
+    /// The quotas are full, and not by what this process has in progress: somebody else uses the distribution too.
+    fn crowd(&self, fault: Fault) -> Fault {
+        self.crowded.fetch_add(1, Ordering::Relaxed);
+        match fault {
+            Fault::Later { why, after } => {
+                let shared =
+                    "this process keeps within the quotas, so another one invalidates on the same distribution";
+                Fault::Later { why: format!("{why} ({shared})"), after }
+            }
+            other => other,
         }
     }
 
@@ -176,6 +192,10 @@ impl Far for CloudFront {
             let found = self.get(id).await?.ok_or(Fault::Forgotten)?;
             Ok(told(Some(&found))? == Told::Completed)
         })
+    }
+
+    fn crowded(&self) -> u64 {
+        self.crowded.load(Ordering::Relaxed)
     }
 }
 

@@ -286,10 +286,9 @@ impl Desk {
     }
 
     async fn forget(&self, reference: &str) {
-        let (Some(outbox), reference) = (self.way.outbox.clone(), reference.to_owned()) else { return };
-        let removed = tokio::task::spawn_blocking(move || outbox.remove(&reference)).await;
-        if let Err(error) = removed.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
-            tracing::warn!(layer = self.way.name, %error, "a batch of invalidations stays in its file");
+        let Some(outbox) = &self.way.outbox else { return };
+        if let Err(error) = outbox.remove(reference).await {
+            tracing::warn!(layer = self.way.name, %error, "a batch of invalidations stays where it is written");
         }
     }
 

@@ -49,4 +49,8 @@ pub(crate) trait Far: Send + Sync {
     fn submit<'a>(&'a self, reference: &'a str, items: &'a [Item]) -> BoxFuture<'a, Result<Told, Fault>>;
     /// Whether what it is at is complete.
     fn look<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<bool, Fault>>;
+    /// How often it had too much in progress, although what is sent from here keeps within its quotas.
+    fn crowded(&self) -> u64 {
+        0
+    }
 }

@@ -1,10 +1,9 @@
 //! One outer cache as the write story sees it: [`Invalidate`] over a queue.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use afterimage_identity::{BoxFuture, Clock, Forecast, Invalidate, InvalidateError, Invalidation};
-use tokio::sync::{mpsc, oneshot};
+use afterimage_identity::{BoxFuture, Clock, Forecast, Invalidate, InvalidateError, Invalidation, Keep};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::carry::Way;
 use crate::config::Config;
@@ -12,7 +11,7 @@ use crate::desk::{Desk, Rules, Wanted};
 use crate::far::Far;
 use crate::item::Item;
 use crate::limits::Limits;
-use crate::outbox::{Batch, Outbox};
+use crate::outbox::Outbox;
 use crate::reach::{By, items};
 use crate::waiting::Waiting;
 
@@ -31,19 +30,19 @@ pub struct Layer {
 }
 
 enum Door {
-    Closed(Option<(Rules, Vec<Batch>)>),
+    Closed(Option<Rules>),
     Open(mpsc::Sender<Wanted>),
 }
 
 impl Layer {
-    /// Joins a queue to the outer cache that `config` names. `outbox` is the folder of what is sent and not complete; without
-    /// one, what a dying process was at is sent again. Nothing is asked of the network before the first invalidation.
+    /// Joins a queue to the outer cache that `config` names. `outbox` keeps what is sent and not complete; without one, what a
+    /// dying process was at is sent again. Nothing is asked of the network before the first invalidation.
     ///
     /// # Errors
-    /// In words: what of the configuration cannot be, or why the folder cannot be used.
-    pub fn open(config: &Config, outbox: Option<&Path>, clock: Arc<dyn Clock>) -> Result<Self, String> {
+    /// In words: what of the configuration cannot be.
+    pub fn open(config: &Config, outbox: Option<Arc<dyn Keep>>, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let (far, limits) = config.far(clock.clone())?;
-        Self::over(far, limits, config, outbox, clock)
+        Ok(Self::over(far, limits, config, outbox, clock))
     }
 
     /// Over an outer cache that is there already.
@@ -51,31 +50,34 @@ impl Layer {
         far: Arc<dyn Far>,
         limits: Limits,
         config: &Config,
-        outbox: Option<&Path>,
+        outbox: Option<Arc<dyn Keep>>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, String> {
-        let opened =
-            outbox.map(|folder| Outbox::open(folder).map_err(|error| format!("{}: {error}", folder.display())));
-        let (outbox, left) =
-            opened.transpose()?.map_or((None, Vec::new()), |(outbox, left)| (Some(Arc::new(outbox)), left));
-        let way = Way { name: config.name.clone(), far, pace: config.pace, outbox };
+    ) -> Self {
+        let way = Way { name: config.name.clone(), far, pace: config.pace, outbox: outbox.map(Outbox::new) };
         let rules = Rules { limits, over_purge: config.over_purge, clock };
         let over_purge = config.over_purge;
-        Ok(Self { way: Arc::new(way), limits, over_purge, door: Mutex::new(Door::Closed(Some((rules, left)))) })
+        Self { way: Arc::new(way), limits, over_purge, door: Mutex::new(Door::Closed(Some(rules))) }
     }
 
-    /// The queue; it begins with the first who wants something.
-    fn door(&self) -> mpsc::Sender<Wanted> {
-        let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The queue; it begins with the first who wants something, and with what an earlier process was at.
+    async fn door(&self) -> Result<mpsc::Sender<Wanted>, InvalidateError> {
+        let mut door = self.door.lock().await;
         if let Door::Closed(beginning) = &mut *door {
+            let left = match &self.way.outbox {
+                Some(outbox) => outbox.left().await,
+                None => Ok(Vec::new()),
+            };
+            // Nothing is sent before it is known what was.
+            let failed = |error| format!("what was sent before cannot be read: {error}");
+            let left = left.map_err(|error| InvalidateError { why: failed(error), retry: true })?;
             let (sender, receiver) = mpsc::channel(DOOR);
-            if let Some((rules, left)) = beginning.take() {
+            if let Some(rules) = beginning.take() {
                 tokio::spawn(Desk::work(self.way.clone(), rules, left, receiver));
             }
             *door = Door::Open(sender);
         }
         match &*door {
-            Door::Open(sender) => sender.clone(),
+            Door::Open(sender) => Ok(sender.clone()),
             Door::Closed(_) => unreachable!("it was opened above"),
         }
     }
@@ -88,8 +90,13 @@ impl Layer {
         let (reply, told) = oneshot::channel();
         let ended = |()| InvalidateError { why: "the queue has ended".to_owned(), retry: true };
         let wanted = Wanted { reference: what.reference.as_str().into(), items, reply };
-        self.door().send(wanted).await.map_err(|_| ended(()))?;
+        self.door().await?.send(wanted).await.map_err(|_| ended(()))?;
         told.await.map_err(|_| ended(()))?
+    }
+
+    /// How often its quotas were full although what is sent from here keeps within them: somebody else invalidates there.
+    pub fn crowded(&self) -> u64 {
+        self.way.far.crowded()
     }
 
     async fn foresee(&self, what: &[Invalidation]) -> Result<Forecast, InvalidateError> {

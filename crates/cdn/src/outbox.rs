@@ -1,20 +1,20 @@
-//! What was sent and is not known to be complete, one file a batch: a fresh process goes on where the dead one was. A
+//! What was sent and is not known to be complete, one record a batch: a fresh process goes on where the dead one was. A
 //! batch is here before it is sent. What is complete stays a little longer, until whoever asked has certainly noted it.
 
 use std::collections::{HashSet, VecDeque};
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use afterimage_identity::{Keep, KeepError, Put};
 use serde::{Deserialize, Serialize};
 
 use crate::waiting::Entry;
 
 /// How many complete batches are remembered.
 const DONE_MAX: usize = 16;
-/// More files than this were not made here.
-const FILES_MAX: usize = 10_000;
+/// More records than this were not made here.
+const RECORDS_MAX: usize = 10_000;
+/// The ending of a batch's record.
+const ENDING: &str = ".json";
 
 /// Items that go out together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,71 +30,50 @@ pub(crate) struct Batch {
     pub(crate) entries: Vec<Entry>,
 }
 
-/// A folder of batches.
-#[derive(Debug)]
+/// A place of batches.
 pub(crate) struct Outbox {
-    folder: PathBuf,
+    keep: Arc<dyn Keep>,
 }
 
 impl Outbox {
-    /// Opens the folder, and reads what an earlier process left, the oldest first.
-    ///
-    /// # Errors
-    /// When the folder cannot be made or listed. A file that cannot be read is set aside and reported: what it was about
-    /// is asked for again by whoever wanted it.
-    pub(crate) fn open(folder: &Path) -> io::Result<(Self, Vec<Batch>)> {
-        fs::create_dir_all(folder)?;
-        let mut files: Vec<PathBuf> = Vec::new();
-        for entry in fs::read_dir(folder)?.take(FILES_MAX) {
-            let path = entry?.path();
-            match path.extension().and_then(|extension| extension.to_str()) {
-                Some("json") => files.push(path),
-                // Written by halves by a process that died.
-                Some("new") => fs::remove_file(&path)?,
-                _ => {}
-            }
-        }
-        files.sort_unstable();
-        let outbox = Self { folder: folder.to_owned() };
+    pub(crate) fn new(keep: Arc<dyn Keep>) -> Self {
+        Self { keep }
+    }
+
+    /// What an earlier process left, the oldest first. A record that cannot be understood is set aside and reported: what it was
+    /// about is asked for again by whoever wanted it.
+    pub(crate) async fn left(&self) -> Result<Vec<Batch>, KeepError> {
         let mut batches = Vec::new();
-        for path in files {
-            match fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<Batch>(&bytes)?)) {
+        for name in self.keep.names("", RECORDS_MAX).await? {
+            let Some(reference) = name.strip_suffix(ENDING) else { continue };
+            let Some(bytes) = self.keep.read(&name).await? else { continue };
+            match serde_json::from_slice::<Batch>(&bytes) {
                 Ok(batch) => batches.push(batch),
                 Err(error) => {
-                    tracing::error!(path = %path.display(), %error, "a batch of invalidations cannot be read; it is set aside");
-                    fs::rename(&path, path.with_extension("unreadable"))?;
+                    tracing::error!(name, %error, "a batch of invalidations cannot be read; it is set aside");
+                    self.keep.write(&format!("{reference}.unreadable"), &bytes, Put::Any).await?;
+                    self.keep.remove(&[name]).await?;
                 }
             }
         }
-        Ok((outbox, batches))
+        Ok(batches)
     }
 
-    fn path(&self, reference: &str) -> PathBuf {
+    /// Writes a batch down, in place of what was there of it.
+    pub(crate) async fn write(&self, batch: &Batch) -> Result<(), KeepError> {
+        let failed = |error: serde_json::Error| KeepError::Failed { why: error.to_string() };
+        let bytes = serde_json::to_vec(batch).map_err(failed)?;
         // References are made here, of letters, digits and `-`.
-        self.folder.join(format!("{reference}.json"))
-    }
-
-    /// Writes a batch down, in place of what was there of it. It is on disk when this returns.
-    pub(crate) fn write(&self, batch: &Batch) -> io::Result<()> {
-        let path = self.path(&batch.reference);
-        let new = path.with_extension("new");
-        let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec(batch)?)?;
-        file.sync_data()?;
-        fs::rename(&new, &path)?;
-        File::open(&self.folder)?.sync_all()
+        self.keep.write(&format!("{}{ENDING}", batch.reference), &bytes, Put::Any).await
     }
 
     /// Forgets a batch; one that is not there is forgotten.
-    pub(crate) fn remove(&self, reference: &str) -> io::Result<()> {
-        match fs::remove_file(self.path(reference)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+    pub(crate) async fn remove(&self, reference: &str) -> Result<(), KeepError> {
+        self.keep.remove(&[format!("{reference}{ENDING}")]).await
     }
 }
 
-/// The complete batches whose files are still there, the oldest first, each with who wanted something of it.
+/// The complete batches whose records are still there, the oldest first, each with who wanted something of it.
 #[derive(Debug, Default)]
 pub(crate) struct Done(VecDeque<(String, Vec<Arc<str>>)>);
 
@@ -105,7 +84,7 @@ impl Done {
         self.0.push_back((batch.reference, wanted.into_iter().collect()));
     }
 
-    /// The oldest one whose file may go. Not while somebody still waits for something else: a fresh process would be asked
+    /// The oldest one whose record may go. Not while somebody still waits for something else: a fresh process would be asked
     /// for all of it again.
     pub(crate) fn excess(&mut self, waits: impl Fn(&Arc<str>) -> bool) -> Option<String> {
         if self.0.len() <= DONE_MAX {
@@ -118,6 +97,8 @@ impl Done {
 
 #[cfg(test)]
 mod tests {
+    use afterimage_store::keep::Kept;
+
     use super::*;
     use crate::item::Item;
 
@@ -126,21 +107,21 @@ mod tests {
         Batch { reference: reference.into(), id: None, done, entries }
     }
 
-    #[test]
-    fn what_was_written_is_there_for_the_next_and_halves_are_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let (outbox, found) = Outbox::open(folder.path()).unwrap();
-        assert!(found.is_empty());
-        outbox.write(&batch("b", false)).unwrap();
-        outbox.write(&batch("a", false)).unwrap();
-        outbox.write(&Batch { id: Some("I1".into()), ..batch("a", false) }).unwrap();
-        fs::write(folder.path().join("c.new"), b"{").unwrap();
-        fs::write(folder.path().join("d.json"), b"{").unwrap();
-        let (outbox, found) = Outbox::open(folder.path()).unwrap();
+    #[tokio::test]
+    async fn what_was_written_is_there_for_the_next_and_what_cannot_be_read_is_set_aside() {
+        let keep = Arc::new(Kept::default());
+        let outbox = Outbox::new(keep.clone());
+        assert!(outbox.left().await.unwrap().is_empty());
+        outbox.write(&batch("b", false)).await.unwrap();
+        outbox.write(&batch("a", false)).await.unwrap();
+        outbox.write(&Batch { id: Some("I1".into()), ..batch("a", false) }).await.unwrap();
+        keep.write("d.json", b"{", Put::Any).await.unwrap();
+        let found = Outbox::new(keep.clone()).left().await.unwrap();
         assert_eq!(found, [Batch { id: Some("I1".into()), ..batch("a", false) }, batch("b", false)]);
-        outbox.remove("a").unwrap();
-        outbox.remove("a").unwrap();
-        assert_eq!(Outbox::open(folder.path()).unwrap().1, [batch("b", false)]);
+        assert_eq!(keep.names("d", 9).await.unwrap(), ["d.unreadable"]);
+        outbox.remove("a").await.unwrap();
+        outbox.remove("a").await.unwrap();
+        assert_eq!(outbox.left().await.unwrap(), [batch("b", false)]);
     }
 
     #[test]

@@ -201,3 +201,36 @@ async fn a_forecast_says_items_waves_and_dollars_and_sends_nothing() {
     assert_eq!((forecast.by.as_str(), &forecast.items[0][..]), ("by wildcard", "/0.jpg*"));
     assert!(double.accepted().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quotas_that_somebody_else_has_filled_are_seen_as_shared() {
+    let double = Double::start(DoubleRules {
+        tag_header: None,
+        progress: Duration::from_millis(800),
+        calls_per_s: 1000,
+        ..DoubleRules::default()
+    });
+    let (theirs, ours) = (support::edge(&double, None), support::edge(&double, None));
+    let first: Vec<_> = (0..15)
+        .map(|number| {
+            let theirs = theirs.clone();
+            tokio::spawn(
+                async move { theirs.invalidate(&about(&format!("{number}.jpg"), &format!("t-{number}"))).await },
+            )
+        })
+        .collect();
+    while double.peaks().1 < 15 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // It waits, and says why, until there is room.
+    let mut told = ours.invalidate(&about("ours.jpg", "o-1")).await;
+    while let Err(error) = told {
+        assert!(error.retry && error.why.contains("another one invalidates on the same distribution"), "{error}");
+        told = ours.invalidate(&about("ours.jpg", "o-1")).await;
+    }
+    for one in first {
+        one.await.unwrap().unwrap();
+    }
+    assert!(ours.crowded() > 0);
+    assert_eq!(theirs.crowded(), 0, "within the quotas nobody is in the way");
+}

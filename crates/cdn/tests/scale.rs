@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use afterimage_cdn::{Config, Kind, Layer, Pace};
 use afterimage_identity::Invalidate;
+use afterimage_store::keep::Folder;
 use afterimage_testkit::{Double, DoubleRules};
 use support::{Machine, about, distribution, quick};
 
@@ -30,7 +31,8 @@ async fn delete(
     let outbox = tempfile::tempdir().unwrap();
     let double = Double::start(rules);
     let config = Config { name: "cf".into(), kind: kind(distribution(&double)), over_purge, pace };
-    let outer = Arc::new(Layer::open(&config, Some(outbox.path()), Arc::new(Machine)).unwrap());
+    let keep = Arc::new(Folder::open(outbox.path()).unwrap());
+    let outer = Arc::new(Layer::open(&config, Some(keep), Arc::new(Machine)).unwrap());
     let (begun, before) = (Instant::now(), memory_peak());
     let wants: Vec<_> = (0..originals)
         .map(|number| {

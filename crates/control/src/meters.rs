@@ -15,11 +15,13 @@ pub struct Meters {
     pub listeners: Read<Listener>,
     /// Of each upstream server and purpose.
     pub origins: Read<Origin>,
+    /// Of each cache in front: its name, and how often its quotas were full by somebody else's doing.
+    pub crowded: Read<(String, u64)>,
 }
 
 impl Default for Meters {
     fn default() -> Self {
-        Self { listeners: Box::new(Vec::new), origins: Box::new(Vec::new) }
+        Self { listeners: Box::new(Vec::new), origins: Box::new(Vec::new), crowded: Box::new(Vec::new) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The counters in the OpenMetrics text format, gathered anew at each scrape.
 
 use afterimage_cache::{DiskUsage, DropWhy, Usage};
-use afterimage_edge::{Load, Snapshot};
+use afterimage_edge::{Load, Snapshot, WorkerCounts};
 use afterimage_events::Counts as EventCounts;
 use afterimage_identity::Absence;
 use prometheus_client::collector::Collector;
@@ -35,6 +35,7 @@ pub(crate) struct Sample {
     pub(crate) absences: Vec<(String, Absence)>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) origins: Vec<Origin>,
+    pub(crate) crowded: Vec<(String, u64)>,
     pub(crate) events: EventCounts,
 }
 
@@ -79,6 +80,34 @@ fn disk(disk: &DiskUsage, encoder: &mut DescriptorEncoder) -> Result<(), std::fm
     for (name, help, value) in gauges {
         let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
         gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+    }
+    Ok(())
+}
+
+/// What became of worker processes, and how well they are enclosed.
+fn workers(counts: &WorkerCounts, encoder: &mut DescriptorEncoder) -> Result<(), std::fmt::Error> {
+    let counters = [
+        ("workers_started", "Worker processes started", counts.started),
+        ("workers_failed", "Starts of worker processes that came to nothing", counts.failed),
+        ("workers_replaced", "Worker processes replaced after their share of renders", counts.replaced),
+        ("worker_renders", "Renders that worker processes answered", counts.jobs),
+    ];
+    for (name, help, value) in counters {
+        let counter = ConstCounter::new(value);
+        counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+    }
+    let none = ConstCounter::new(0u64);
+    let help = "Worker processes that died with a render in hand, by cause";
+    let mut deaths = encoder.encode_descriptor("worker_deaths", help, None, none.metric_type())?;
+    for (cause, count) in &counts.deaths {
+        ConstCounter::new(*count).encode(deaths.encode_family(&[("cause", *cause)])?)?;
+    }
+    let alive = ConstGauge::new(i64::try_from(counts.alive).unwrap_or(i64::MAX));
+    alive.encode(encoder.encode_descriptor("workers_alive", "Worker processes", None, alive.metric_type())?)?;
+    let help = "Whether a protection holds around worker processes";
+    let mut walls = encoder.encode_descriptor("worker_protected", help, None, alive.metric_type())?;
+    for (protection, holds) in &counts.protections {
+        ConstGauge::new(i64::from(*holds)).encode(walls.encode_family(&[("protection", *protection)])?)?;
     }
     Ok(())
 }
@@ -130,6 +159,11 @@ impl Collector for Sample {
                 ConstCounter::new(*count).encode(family.encode_family(&[(label, *word)])?)?;
             }
         }
+        let help = "Times that the quotas of a cache in front were full by what another process has in progress there";
+        let mut crowded = encoder.encode_descriptor("outer_quota_shared", help, None, none.metric_type())?;
+        for (layer, count) in &self.crowded {
+            ConstCounter::new(*count).encode(crowded.encode_family(&[("layer", layer.as_str())])?)?;
+        }
         let counters = [
             ("body_bytes", "Bytes of bodies sent", self.edge.body_bytes),
             ("fills", "Fills begun", self.edge.fills),
@@ -169,6 +203,7 @@ impl Collector for Sample {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
+        self.renders.workers.as_ref().map_or(Ok(()), |counts| workers(counts, &mut encoder))?;
         meters::listeners(&mut encoder, &self.listeners)?;
         meters::origins(&mut encoder, &self.origins)?;
         self.cache.disk.as_ref().map_or(Ok(()), |usage| disk(usage, &mut encoder))
@@ -191,7 +226,14 @@ mod tests {
         let sample = Sample {
             edge,
             cache: Usage { disk: Some(DiskUsage { dropped, hits: 4, ..DiskUsage::default() }), ..Usage::default() },
-            renders: Load::default(),
+            renders: Load {
+                workers: Some(WorkerCounts {
+                    deaths: vec![("crash", 2)],
+                    protections: vec![("files", true), ("system-calls", false)],
+                    ..WorkerCounts::default()
+                }),
+                ..Load::default()
+            },
             purges: Purges { open: 1, held: 2, oldest_s: 4, ..Purges::default() },
             invalidations: Counts { total: 3, in_progress: 1, oldest_s: 5 },
             absences: vec![("a/".into(), Absence::Proven), (String::new(), Absence::Unproven(Instead::Refused))],
@@ -202,6 +244,7 @@ mod tests {
                 ..Listener::default()
             }],
             origins: vec![Origin { url: "http://a/\"".into(), purpose: "pass", failures: 9, ..Origin::default() }],
+            crowded: vec![("cf".into(), 2)],
             events: EventCounts { ignored: vec![("derivative", 4)], ..EventCounts::default() },
         };
         let text = sample.text();
@@ -213,6 +256,8 @@ mod tests {
         assert!(text.contains("afterimage_cache_disk_hits_total 4"), "{text}");
         assert!(text.contains("afterimage_cache_disk_dropped_total{why=\"damaged\"} 8"), "{text}");
         assert!(text.contains("afterimage_events_ignored_total{reason=\"derivative\"} 4"), "{text}");
+        assert!(text.contains("afterimage_worker_deaths_total{cause=\"crash\"} 2"), "{text}");
+        assert!(text.contains("afterimage_worker_protected{protection=\"system-calls\"} 0"), "{text}");
         assert!(text.contains("afterimage_purges_held 2"), "{text}");
         assert!(text.contains("afterimage_purge_oldest_seconds 4"), "{text}");
         assert!(text.contains("afterimage_connections_open{listener=\"pictures\"} 6"), "{text}");
@@ -220,6 +265,7 @@ mod tests {
         assert!(text.contains(failed), "{text}");
         let origin = "afterimage_origin_failures_total{origin=\"http://a/\\\"\",purpose=\"pass\"} 9";
         assert!(text.contains(origin), "{text}");
+        assert!(text.contains("afterimage_outer_quota_shared_total{layer=\"cf\"} 2"), "{text}");
         assert!(text.contains("afterimage_invalidations_total 3"), "{text}");
         assert!(text.contains("afterimage_invalidation_oldest_seconds 5"), "{text}");
     }

@@ -95,6 +95,8 @@ async fn ready(State(control): Shared) -> Response {
             buts.push(format!("the source below /{prefix} cannot prove absence: {why}"));
         }
     }
+    let workers = control.edge.renderer().load().workers.unwrap_or_default();
+    buts.extend(workers.lacking.iter().map(|lack| format!("worker processes lack {lack}")));
     match buts.as_slice() {
         [] => "ready\n".into_response(),
         buts => format!("ready, but {}\n", buts.join("; ")).into_response(),
@@ -119,6 +121,7 @@ async fn metrics(State(control): Shared) -> Response {
         absences: (control.absences)(),
         listeners: (control.meters.listeners)(),
         origins: (control.meters.origins)(),
+        crowded: (control.meters.crowded)(),
         events: control.events.as_ref().map(|events| events.intake().counters().counts()).unwrap_or_default(),
     };
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], sample.text()).into_response()

@@ -31,6 +31,7 @@ impl Renderer for Drawn {
                 height,
                 frames,
                 chosen: String::new(),
+                gain_map: None,
             })
         })
     }

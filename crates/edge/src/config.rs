@@ -68,6 +68,8 @@ pub struct Config {
     pub stale_when_unprovable: Option<Duration>,
     /// The most bytes of an original that are read.
     pub source_bytes_max: u64,
+    /// The most bytes of originals that are in memory at once, read and not yet made into something. Decided at start.
+    pub originals_bytes_max: u64,
     /// `max-age`: how long a browser may keep a picture, in seconds. No purge reaches a browser.
     pub browser_age_s: u32,
     /// `s-maxage`: how long a CDN may keep a picture, in seconds.
@@ -108,6 +110,7 @@ impl Default for Config {
             originals: OriginalsMode::default(),
             stale_when_unprovable: None,
             source_bytes_max: 64 << 20,
+            originals_bytes_max: 256 << 20,
             browser_age_s: 60,
             shared_age_s: 86_400,
             error_age_s: 10,

@@ -13,7 +13,9 @@ use tokio::sync::oneshot;
 
 use crate::config::Live;
 use crate::picture::Kept;
+use crate::room::Room;
 use crate::viewer_request::Authorised;
+use crate::work::Work;
 use crate::{Config, Failure, Metrics, Renderer, Upstream, origin_request, origin_response};
 
 /// What an edge is made of.
@@ -46,10 +48,13 @@ pub struct Edge {
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
     /// Bytes of answers that are on their way into the cache.
     pub(crate) collecting: Arc<AtomicU64>,
+    /// Room for originals that are being made into something.
+    pub(crate) room: Room,
     pub(crate) notice: Arc<dyn Notice>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: ArcSwap<Live>,
     pub(crate) metrics: Metrics,
+    pub(crate) work: Work,
 }
 
 /// What a leader learns of its own fill.
@@ -59,6 +64,7 @@ impl Edge {
     /// Joins the parts.
     pub fn new(config: Config, parts: Parts) -> Arc<Self> {
         let Parts { originals, derivatives, ask, cache, renderer, upstream, notice, clock } = parts;
+        let room = Room::new(config.originals_bytes_max);
         let live = ArcSwap::from_pointee(Live::new(config));
         Arc::new(Self {
             originals,
@@ -68,10 +74,12 @@ impl Edge {
             renderer,
             upstream,
             collecting: Arc::default(),
+            room,
             notice,
             clock,
             live,
             metrics: Metrics::default(),
+            work: Work::default(),
         })
     }
 
@@ -98,6 +106,12 @@ impl Edge {
         &self.metrics
     }
 
+    /// Resolves when nothing is under way any more that requests have begun: what was made is stored and its original was
+    /// asked for once more (GUARANTEE, rule 6). For a process that is put to sleep between requests.
+    pub async fn settled(&self) {
+        self.work.over().await;
+    }
+
     /// Its cache.
     pub fn cache(&self) -> &Cache<Kept> {
         &self.cache
@@ -122,7 +136,7 @@ impl Edge {
             Begun::Lead(fill) => {
                 fill.learn(Some(&asked.original), &tags);
                 let (tell, told) = oneshot::channel();
-                tokio::spawn(self.clone().fill(live.clone(), asked.clone(), fill, tell));
+                self.work.begin(self.clone().fill(live.clone(), asked.clone(), fill, tell));
                 Filling::Leads(told)
             }
         }
@@ -178,7 +192,7 @@ impl Edge {
     /// Renews a proof before it grows too old, while the entry is still served.
     pub(crate) fn renew(self: &Arc<Self>, original: Original) {
         let edge = self.clone();
-        tokio::spawn(async move {
+        self.work.begin(async move {
             edge.prove(&original).await;
         });
     }

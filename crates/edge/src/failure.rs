@@ -41,6 +41,8 @@ pub enum Failure {
     OverLimits(String),
     /// The renderer panicked or was killed.
     Died,
+    /// The worker that read this original crashed, or tried what no render needs: it is left alone for a moment.
+    Crashed,
     /// The render took longer than allowed.
     Timeout,
     /// The render queue is full.
@@ -102,6 +104,8 @@ impl Failure {
                 passing(S::SERVICE_UNAVAILABLE, Reason::Unsettled, "The original is still being written", Some(2))
             }
             Self::Died => passing(S::INTERNAL_SERVER_ERROR, Reason::RendererDied, "The renderer died", None),
+            // Kept as long as errors are: a picture that kills workers must not kill one with every request.
+            Self::Crashed => row(S::INTERNAL_SERVER_ERROR, Reason::RendererDied, "The renderer died"),
             Self::Timeout => {
                 passing(S::SERVICE_UNAVAILABLE, Reason::RenderTimeout, "The render took too long", Some(10))
             }
@@ -131,7 +135,7 @@ impl Failure {
             | Self::BrokenUnsettled(why)
             | Self::OverLimits(why)
             | Self::Source(why) => why.clone(),
-            Self::Died => "The picture could not be made; the fault is the server's.".into(),
+            Self::Died | Self::Crashed => "The picture could not be made; the fault is the server's.".into(),
             Self::Timeout => "The picture could not be made in time.".into(),
             Self::QueueFull => "Try again in a moment.".into(),
             Self::Upstream(error) => match error.fault() {
@@ -147,7 +151,7 @@ impl Failure {
 
     /// Whether the same original would fail the same way again: then the answer may be kept as long as its version holds.
     pub(crate) fn is_of_the_bytes(&self) -> bool {
-        matches!(self, Self::NotAnImage(_) | Self::Broken(_) | Self::OverLimits(_))
+        matches!(self, Self::NotAnImage(_) | Self::Broken(_) | Self::OverLimits(_) | Self::Crashed)
     }
 }
 

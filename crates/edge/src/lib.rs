@@ -4,6 +4,7 @@
 //! before and spends it. This crate never deletes anything but a derivative it has just written itself, and it never
 //! knows who hears its one word to the write story.
 
+mod budget;
 mod config;
 mod edge;
 mod explain;
@@ -11,6 +12,7 @@ mod failure;
 mod handle;
 mod heads;
 mod host;
+mod isolation;
 mod memo;
 mod metrics;
 mod names;
@@ -22,17 +24,22 @@ mod picture;
 mod pool;
 mod precondition;
 mod reason;
+mod room;
 mod viewer_request;
 mod viewer_response;
+mod work;
 
+pub use afterimage_confine::Command as WorkerCommand;
 pub use config::{Config, Cors, Door, Fallback, OriginalsMode};
 pub use edge::{Edge, Parts};
 pub use explain::Explanation;
 pub use failure::Failure;
 pub use host::{ForwardedHost, asked_host};
+pub use isolation::{Isolated, Isolation, WorkerCounts};
 pub use metrics::{Metrics, Snapshot};
 pub use on_disk::OnDisk;
 pub use pass::{PassThrough, Reply, Rewrite, Route, Serves, Upstream, Viewer};
 pub use picture::{Kept, Picture};
 pub use pool::{Job, Load, Pool, PoolConfig, Renderer, Work};
 pub use reason::Reason;
+pub use viewer_response::AboutPicture;

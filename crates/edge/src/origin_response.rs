@@ -1,6 +1,7 @@
 //! The fourth trigger: make the picture under limits, hand it over, store it, and take it back if its original changed
 //! meanwhile.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use afterimage_cache::{Facts, Fill};
@@ -12,7 +13,7 @@ use bytes::Bytes;
 
 use crate::config::Live;
 use crate::edge::{Edge, Filled};
-use crate::origin_request::{CHOSEN, Located, MADE_AT, passes_as_is};
+use crate::origin_request::{CHOSEN, DROPPED, Located, MADE_AT, passes_as_is};
 use crate::picture::{Kept, Picture};
 use crate::pool::{Job, Work};
 use crate::viewer_request::Authorised;
@@ -33,8 +34,11 @@ pub(crate) async fn make(edge: &Edge, live: &Live, asked: &Authorised, located: 
         let Located { asked_at, version, settled, storable, .. } = located;
         return Ok(Made { asked_at, version, settled, storable, outcome: Ok(picture) });
     }
+    let source_bytes_max = live.config.source_bytes_max;
+    let most = if located.bytes == 0 { source_bytes_max } else { located.bytes.min(source_bytes_max) };
+    let _room = edge.room.take(most, live.config.fill_time_max).await?;
     let asked_at = edge.clock.now();
-    let object = edge.originals.get(asked.original.key.as_str(), live.config.source_bytes_max).await?;
+    let object = edge.originals.get(asked.original.key.as_str(), source_bytes_max).await?;
     let settled = object.stat.settled && located.settled;
     let storable = object.stat.storable && located.storable;
     let outcome = match draw(edge, live, asked, object.body).await {
@@ -71,7 +75,8 @@ async fn draw(edge: &Edge, live: &Live, asked: &Authorised, bytes: Bytes) -> Res
     let made = edge.renderer.render(Job { bytes, work, settings: live.settings.clone(), background }).await?;
     // Encoders grow their buffers by doubling; the cache counts bytes, so spare room must not stay.
     let body = made.bytes.into_boxed_slice().into();
-    Ok(Picture::new(made.media_type, body, &tags, wall, made_by).choosing(&made.chosen))
+    let dropped = made.gain_map.and_then(|map| format!("gain-map;form={}", map.word()).parse().ok()).map(Box::new);
+    Ok(Picture { dropped, ..Picture::new(made.media_type, body, &tags, wall, made_by).choosing(&made.chosen) })
 }
 
 fn facts(asked: &Authorised) -> Facts {
@@ -118,16 +123,17 @@ pub(crate) async fn store(edge: &Edge, live: &Live, asked: &Authorised, made: &M
         return;
     }
     let key = derivative_key(&asked.original.key, &asked.wanted, &made.version, &live.revision);
-    let chosen = picture.chosen.to_str().ok().filter(|chosen| !chosen.is_empty());
-    let chosen = chosen.map(|chosen| (CHOSEN.to_owned(), chosen.to_owned()));
-    let made_at = (MADE_AT.to_owned(), httpdate::fmt_http_date(picture.modified));
+    let chosen = Some(&picture.chosen).filter(|chosen| !chosen.is_empty());
+    let said = [(CHOSEN, chosen), (DROPPED, picture.dropped.as_deref())];
+    let mut extra = BTreeMap::from([(MADE_AT.to_owned(), httpdate::fmt_http_date(picture.modified))]);
+    extra.extend(said.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.to_str().ok()?.to_owned()))));
     let meta = Meta {
         media_type: picture.media_type.to_str().ok().map(str::to_owned),
         original: Some(asked.original.clone()),
         version: Some(made.version.clone()),
         revision: Some(live.revision.clone()),
         tags: asked.original.tags(),
-        extra: chosen.into_iter().chain([made_at]).collect(),
+        extra,
     };
     if let Err(error) = edge.derivatives.put(&key, meta, picture.body.clone()).await {
         tracing::warn!(key, %error, "a derivative cannot be stored");

@@ -33,6 +33,8 @@ pub struct Picture {
     pub chosen: HeaderValue,
     /// Whether it may hold scripts (SVG) and is sent with a policy that keeps them from running.
     pub sandboxed: bool,
+    /// What its original has and it has not, such as a gain map, for `Afterimage-Dropped`. Rare, hence the box.
+    pub dropped: Option<Box<HeaderValue>>,
     /// Whether anybody may store it; its original's source may forbid it.
     pub storable: bool,
 }
@@ -55,6 +57,7 @@ impl Picture {
             made_by,
             chosen: HeaderValue::from_static(""),
             sandboxed: media_type.starts_with("image/svg"),
+            dropped: None,
             storable: true,
         }
     }
@@ -89,7 +92,7 @@ pub enum Kept {
 impl Weigh for Kept {
     fn bytes(&self) -> usize {
         match self {
-            // Beside the body, the values of seven fields: each is a text of its own with what counts its users.
+            // Beside the body, the values of seven fields, and rarely of an eighth: each is a text of its own with what counts its users.
             Self::Picture(picture) => {
                 let own = |picture: &Picture| picture.body.len() + picture.tags.len() + picture.chosen.len();
                 720 + picture.as_ref().map_or(0, own)

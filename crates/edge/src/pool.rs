@@ -1,12 +1,15 @@
 //! The bounded render pool: a few threads, a short queue, a budget of bytes. It never renders more at once than it has
-//! cores for, never promises more memory than it was given, and says no at once when the queue is full.
+//! cores for, never promises more memory than it was given, and says no at once when the queue is full. Where it is told to, a
+//! worker process stands behind each thread.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use afterimage_confine::{Error, Place, Report};
 use afterimage_identity::{BoxFuture, Clock, Stamp};
 use afterimage_imaging as imaging;
 use afterimage_variant::Variant;
@@ -14,6 +17,8 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::Failure;
+use crate::budget::{Budget, Refused};
+use crate::isolation::{self, Isolating, Isolation, WorkerCounts};
 
 /// What to make.
 #[derive(Clone, Debug)]
@@ -37,7 +42,7 @@ pub struct Job {
     pub background: bool,
 }
 
-/// Makes derivatives. The seam behind which worker processes will stand.
+/// Makes derivatives, in this process or in others.
 pub trait Renderer: Send + Sync + 'static {
     /// Resolves with the derivative, or with why there is none.
     fn render(&self, job: Job) -> BoxFuture<'_, Result<imaging::Rendered, Failure>>;
@@ -46,7 +51,7 @@ pub trait Renderer: Send + Sync + 'static {
 }
 
 /// How busy a renderer is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     /// Renders running.
     pub running: usize,
@@ -54,6 +59,8 @@ pub struct Load {
     pub waiting: usize,
     /// Bytes that the running ones were predicted to need.
     pub bytes_in_flight: u64,
+    /// What became of its worker processes, where it has any.
+    pub workers: Option<WorkerCounts>,
 }
 
 /// The bounds of a [`Pool`].
@@ -81,7 +88,6 @@ struct State {
     background: VecDeque<Task>,
     running: usize,
     running_background: usize,
-    bytes_in_flight: u64,
     closed: bool,
 }
 
@@ -90,29 +96,59 @@ struct Shared {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     changed: Condvar,
+    memory: Budget,
+    isolating: Option<Isolating>,
 }
 
-/// Threads of this process that render; a panic costs one request.
+/// Threads that render, here or in a worker each; a panic or a death costs one request.
 pub struct Pool {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Pool {
-    /// Starts the threads.
+    /// Starts the threads; everything is rendered in this process.
     ///
     /// # Errors
     /// When the system refuses a thread.
     pub fn start(config: PoolConfig, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { config, clock, state: Mutex::default(), changed: Condvar::new() });
+        Self::open(config, None, clock, None)
+    }
+
+    /// Starts the threads, and a first worker; says how well that is enclosed.
+    ///
+    /// # Errors
+    /// When the system refuses a thread, or no worker can be started.
+    pub fn isolated(config: PoolConfig, isolation: Isolation, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+        let isolating = Isolating::new(isolation, &config, clock.clone());
+        let (started, first) = sync_channel(1);
+        let pool = Self::open(config, Some(isolating), clock, Some(started))?;
+        match first.recv_timeout(isolation::FIRST_START_MAX) {
+            Ok(Ok(report)) if report.lacking.is_empty() => tracing::info!(walls = %report, "workers are enclosed"),
+            Ok(Ok(report)) => tracing::warn!(walls = %report, "workers are not enclosed as well as they could be"),
+            Ok(Err(error)) => return Err(std::io::Error::other(error)),
+            Err(_) => return Err(std::io::Error::other("no worker was started in time")),
+        }
+        Ok(pool)
+    }
+
+    fn open(
+        config: PoolConfig,
+        isolating: Option<Isolating>,
+        clock: Arc<dyn Clock>,
+        mut first: Option<SyncSender<Result<Report, Error>>>,
+    ) -> std::io::Result<Self> {
+        let memory = Budget::new(config.memory_bytes_max);
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { config, clock, state, changed, memory, isolating });
         let threads = (0..config.threads.max(1))
             .map(|number| {
-                let shared = shared.clone();
+                let (shared, first) = (shared.clone(), first.take());
                 // Decoders recurse little, but encoders put large tables on the stack.
                 std::thread::Builder::new()
                     .name(format!("render-{number}"))
                     .stack_size(4 << 20)
-                    .spawn(move || shared.work())
+                    .spawn(move || shared.work(first))
             })
             .collect::<std::io::Result<_>>()?;
         Ok(Self { shared, threads })
@@ -151,10 +187,12 @@ impl Renderer for Pool {
 
     fn load(&self) -> Load {
         let state = self.shared.lock();
-        Load {
-            running: state.running,
-            waiting: state.foreground.len() + state.background.len(),
-            bytes_in_flight: state.bytes_in_flight,
+        let (running, waiting) = (state.running, state.foreground.len() + state.background.len());
+        drop(state);
+        let load = Load { running, waiting, bytes_in_flight: self.shared.memory.taken(), workers: None };
+        match &self.shared.isolating {
+            Some(isolating) => isolating.count(load),
+            None => load,
         }
     }
 }
@@ -165,10 +203,21 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) {
+    /// What each thread does. The first one starts its worker at once and says how that went; where everything is rendered in
+    /// workers, so do the others.
+    fn work(&self, first: Option<SyncSender<Result<Report, Error>>>) {
+        let mut place = self.isolating.as_ref().map(Isolating::place);
+        let is_early = first.is_some() || self.isolating.as_ref().is_some_and(Isolating::is_for_all);
+        if let Some(place) = place.as_mut().filter(|_| is_early) {
+            let ready = place.ready();
+            if let Some(first) = first {
+                // Nobody listens any more when the pool was given up.
+                let _ = first.send(ready);
+            }
+        }
         while let Some(task) = self.next() {
             let background = task.job.background;
-            let result = self.run(&task);
+            let result = self.run(&task, place.as_mut());
             let mut state = self.lock();
             state.running -= 1;
             state.running_background -= usize::from(background);
@@ -176,6 +225,9 @@ impl Shared {
             self.changed.notify_all();
             // Nobody listens any more when the fill was abandoned.
             let _ = task.reply.send(result);
+            if let Some(place) = &mut place {
+                place.rest();
+            }
         }
     }
 
@@ -200,59 +252,54 @@ impl Shared {
         }
     }
 
-    fn run(&self, task: &Task) -> Result<imaging::Rendered, Failure> {
-        if task.reply.is_closed() || self.clock.now() > task.deadline {
+    fn run(&self, task: &Task, place: Option<&mut Place>) -> Result<imaging::Rendered, Failure> {
+        let stop = || self.clock.now() > task.deadline || task.reply.is_closed();
+        if stop() {
             return Err(Failure::Timeout);
         }
         // Every decoder is wrapped: pure Rust ones fail by panic on what they do not expect.
-        catch_unwind(AssertUnwindSafe(|| {
-            let predicted = self.predict(&task.job)?;
-            let _taken = self.take_memory(predicted)?;
-            let stop = || self.clock.now() > task.deadline || task.reply.is_closed();
-            let made = match &task.job.work {
-                Work::Render(variant) => imaging::render(&task.job.bytes, variant, &task.job.settings, &stop),
-                Work::Strip => imaging::strip(&task.job.bytes, &task.job.settings),
-            };
-            made.map_err(Failure::from)
-        }))
-        .unwrap_or(Err(Failure::Died))
+        catch_unwind(AssertUnwindSafe(|| self.make(task, place, &stop))).unwrap_or(Err(Failure::Died))
     }
 
-    fn predict(&self, job: &Job) -> Result<u64, Failure> {
-        match &job.work {
-            Work::Strip => Ok(job.bytes.len() as u64),
+    fn make(
+        &self,
+        task: &Task,
+        place: Option<&mut Place>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<imaging::Rendered, Failure> {
+        let Job { bytes, work, settings, .. } = &task.job;
+        let source_bytes = bytes.len() as u64;
+        let (probe, predicted) = match work {
+            Work::Strip => (None, source_bytes),
             Work::Render(variant) => {
-                let probe = imaging::probe(&job.bytes, &job.settings.limits)?;
-                Ok(imaging::predicted_bytes(&probe, variant))
+                let probe = imaging::probe(bytes, &settings.limits)?;
+                let predicted = imaging::predicted_bytes(&probe, variant, settings);
+                (Some(probe), predicted)
             }
+        };
+        let isolating = self.isolating.as_ref().filter(|isolating| isolating.takes(work, probe.as_ref()));
+        let place = place.filter(|_| isolating.is_some());
+        // A worker gets a copy of the original.
+        let copied = if place.is_some() { source_bytes } else { 0 };
+        let _taken = self.memory.take(predicted.saturating_add(copied), &|| stop() || self.is_closed()).map_err(
+            |refused| match refused {
+                Refused::TooMuch { max } => Failure::OverLimits(format!(
+                    "Making this picture is predicted to need {predicted} bytes of memory; at most {max} are allowed."
+                )),
+                Refused::Stopped => Failure::Timeout,
+            },
+        )?;
+        if let Some(place) = place {
+            return isolation::render(place, &task.job, predicted, task.deadline, &stop);
         }
+        let made = match work {
+            Work::Render(variant) => imaging::render(bytes, variant, settings, &stop),
+            Work::Strip => imaging::strip(bytes, settings),
+        };
+        made.map_err(Failure::from)
     }
 
-    fn take_memory(&self, bytes: u64) -> Result<Taken<'_>, Failure> {
-        let max = self.config.memory_bytes_max;
-        if bytes > max {
-            return Err(Failure::OverLimits(format!(
-                "Making this picture is predicted to need {bytes} bytes of memory; at most {max} are allowed."
-            )));
-        }
-        let mut state = self.lock();
-        while state.bytes_in_flight + bytes > max && !state.closed {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        state.bytes_in_flight += bytes;
-        Ok(Taken { shared: self, bytes })
-    }
-}
-
-/// Memory promised to one render; given back when dropped, by panic too.
-struct Taken<'a> {
-    shared: &'a Shared,
-    bytes: u64,
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        self.shared.lock().bytes_in_flight -= self.bytes;
-        self.shared.changed.notify_all();
+    fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 }

@@ -30,6 +30,8 @@ const IGNORED: HeaderName = HeaderName::from_static("afterimage-ignored");
 
 /// What the render chose where the URL left it open, and why.
 const CHOSEN: HeaderName = HeaderName::from_static("afterimage-chosen");
+/// What the original has and the picture has not.
+const DROPPED: HeaderName = HeaderName::from_static("afterimage-dropped");
 
 /// The longest list of changes or ignored names that is repeated to the viewer, in bytes.
 const REMARK_BYTES_MAX: usize = 500;
@@ -107,6 +109,14 @@ pub(crate) fn leave(
     response
 }
 
+/// What an answer that does not carry a picture's fields is about, for a door whose protocol makes up what is not said. An extension of
+/// answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AboutPicture {
+    /// `Content-Type` of the picture.
+    pub media_type: HeaderValue,
+}
+
 struct Answer<'a> {
     live: &'a Live,
     request: &'a request::Parts,
@@ -146,6 +156,7 @@ impl Answer<'_> {
         };
         let mut response = Response::new(body);
         *response.status_mut() = status;
+        response.extensions_mut().insert(AboutPicture { media_type: picture.media_type.clone() });
         let length = HeaderValue::from(response.body().len());
         let headers = response.headers_mut();
         *headers = self.head(picture, reason);
@@ -178,6 +189,9 @@ impl Answer<'_> {
         headers.insert(CACHE_TAG, picture.tags.clone());
         if self.live.config.show_chosen && !picture.chosen.is_empty() {
             headers.insert(CHOSEN, picture.chosen.clone());
+        }
+        if let Some(dropped) = &picture.dropped {
+            headers.insert(DROPPED, (**dropped).clone());
         }
         if picture.sandboxed {
             headers.insert(CONTENT_SECURITY_POLICY, SANDBOX);

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use afterimage_cache::Cache;
 use afterimage_edge::{Config, Door, Edge, Failure, Job, Load, Parts, Renderer};
 use afterimage_identity::{BoxFuture, Clock, Event, ManualClock, Notice, Stamp};
-use afterimage_imaging::Rendered;
-use afterimage_store::{Asker, Memory, Meta, Read, Write};
+use afterimage_imaging::{GainMap, Rendered};
+use afterimage_store::{Asker, Error, Memory, Meta, Object, Page, Read, Stat, Write};
 use bytes::Bytes;
 use tokio::sync::watch;
 
@@ -29,8 +29,9 @@ impl Renderer for Echo {
             let _ = gate.wait_for(|open| *open).await;
             assert!(at >= self.deaths, "it dies, as the test wants it to");
             let bytes = job.bytes.to_vec();
+            let gain_map = bytes.ends_with(b"map").then_some(GainMap::UltraHdr);
             let chosen = CHOSEN.to_owned();
-            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1, chosen })
+            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1, chosen, gain_map })
         })
     }
     fn load(&self) -> Load {
@@ -62,9 +63,55 @@ impl Clock for Jumping {
     }
 }
 
+/// A store on the other side of a network.
+struct Far {
+    store: Arc<Memory>,
+    away: Duration,
+}
+
+impl Far {
+    async fn travel(&self) {
+        // Even no time at all takes a turn of the timer.
+        if !self.away.is_zero() {
+            tokio::time::sleep(self.away).await;
+        }
+    }
+}
+
+impl Read for Far {
+    fn stat<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Stat, Error>> {
+        Box::pin(async move {
+            self.travel().await;
+            self.store.stat(key).await
+        })
+    }
+    fn get<'a>(&'a self, key: &'a str, bytes_max: u64) -> BoxFuture<'a, Result<Object, Error>> {
+        Box::pin(async move {
+            self.travel().await;
+            self.store.get(key, bytes_max).await
+        })
+    }
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>, limit: usize) -> BoxFuture<'a, Result<Page, Error>> {
+        Box::pin(async move { self.store.list(prefix, after, limit).await })
+    }
+}
+
+impl Write for Far {
+    fn put<'a>(&'a self, key: &'a str, meta: Meta, body: Bytes) -> BoxFuture<'a, Result<Stat, Error>> {
+        Box::pin(async move {
+            self.travel().await;
+            self.store.put(key, meta, body).await
+        })
+    }
+    fn delete<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Vec<Result<bool, Error>>> {
+        Box::pin(async move { self.store.delete(keys).await })
+    }
+}
+
 struct World {
     edge: Arc<Edge>,
     originals: Arc<Memory>,
+    derivatives: Arc<Memory>,
     renderer: Arc<Echo>,
     clock: Arc<Jumping>,
 }
@@ -78,11 +125,27 @@ impl World {
     async fn of(deaths: usize, config: Config, derivatives: Arc<Memory>) -> Self {
         let originals = Arc::new(Memory::new());
         originals.put("a.png", Meta::default(), Bytes::from_static(b"\x89PNG\r\n\x1a\n")).await.unwrap();
+        Self::between(config, originals, derivatives, deaths, (Duration::ZERO, Duration::ZERO))
+    }
+
+    /// An edge over these stores, which are so far away.
+    fn over(originals: Arc<Memory>, derivatives: Arc<Memory>, deaths: usize, away: (Duration, Duration)) -> Self {
+        Self::between(Config::default(), originals, derivatives, deaths, away)
+    }
+
+    fn between(
+        config: Config,
+        originals: Arc<Memory>,
+        derivatives: Arc<Memory>,
+        deaths: usize,
+        away: (Duration, Duration),
+    ) -> Self {
+        let far = |store: &Arc<Memory>, away| Arc::new(Far { store: store.clone(), away });
         let clock = Arc::new(Jumping::default());
         let renderer = Arc::new(Echo { gate: watch::Sender::new(false), renders: AtomicUsize::new(0), deaths });
         let parts = Parts {
-            originals: originals.clone(),
-            derivatives,
+            originals: far(&originals, away.0),
+            derivatives: far(&derivatives, away.1),
             ask: Arc::new(Asker::new(originals.clone(), clock.clone())),
             cache: Cache::new(afterimage_cache::Config::default()),
             upstream: None,
@@ -90,12 +153,28 @@ impl World {
             notice: Arc::new(Nobody),
             clock: clock.clone(),
         };
-        Self { edge: Edge::new(config, parts), originals, renderer, clock }
+        Self { edge: Edge::new(config, parts), originals, derivatives, renderer, clock }
     }
 
     async fn ask(&self) -> http::Response<Bytes> {
-        let (parts, ()) = http::Request::get("/a.png?w=100").body(()).unwrap().into_parts();
+        self.ask_for(100).await
+    }
+
+    async fn ask_for(&self, width: u32) -> http::Response<Bytes> {
+        self.ask_at(&format!("/a.png?w={width}")).await
+    }
+
+    async fn ask_at(&self, target: &str) -> http::Response<Bytes> {
+        let (parts, ()) = http::Request::get(target).body(()).unwrap().into_parts();
         self.edge.handle(Door::Public, &parts).await
+    }
+
+    /// How long the answer took, what it was, and how it came to be.
+    async fn timed(&self, width: u32) -> (Duration, u16, Bytes, String) {
+        let begun = tokio::time::Instant::now();
+        let answer = self.ask_for(width).await;
+        let how = answer.headers()["cache-status"].to_str().unwrap().to_owned();
+        (begun.elapsed(), answer.status().as_u16(), answer.into_body(), how)
     }
 }
 
@@ -167,4 +246,86 @@ async fn the_wall_clock_neither_prolongs_nor_shortens_what_is_proven() {
         world.clock.steady.advance(Duration::from_nanos(1));
         assert_eq!(world.ask().await.status(), 404, "{wall_s}");
     }
+}
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// Two edges over one pair of stores, both open; everything of `a.png` in three sizes is stored by the first.
+async fn two_edges() -> (World, World) {
+    let (originals, derivatives) = (Arc::new(Memory::new()), Arc::new(Memory::new()));
+    originals.put("a.png", Meta::default(), Bytes::from_static(PNG)).await.unwrap();
+    let near = World::over(originals.clone(), derivatives.clone(), 0, (Duration::ZERO, Duration::ZERO));
+    let far = World::over(originals, derivatives, 0, (MS(30), MS(40)));
+    for world in [&near, &far] {
+        world.renderer.gate.send_replace(true);
+    }
+    for width in [100, 200, 300] {
+        assert_eq!(near.ask_for(width).await.status(), 200);
+    }
+    near.edge.settled().await;
+    assert_eq!(near.renderer.renders.load(SeqCst), 3);
+    (near, far)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_source_is_asked_and_the_store_is_read_at_the_same_time() {
+    let (_, far) = two_edges().await;
+    // 30 ms to the source, 40 ms to the store: one after the other only while no version is known.
+    for (width, took) in [(100, 70), (200, 40), (300, 40)] {
+        let (time, status, body, how) = far.timed(width).await;
+        assert_eq!((time, status, &*body), (MS(took), 200, PNG), "{width}: {how}");
+        assert!(how.contains("stored-derivative"), "{how}");
+    }
+    assert_eq!(far.renderer.renders.load(SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_under_a_guessed_version_counts_only_if_the_source_names_it() {
+    let (_, far) = two_edges().await;
+    assert_eq!(far.ask_for(100).await.status(), 200);
+    let changed = [PNG, b"changed"].concat();
+    far.originals.put("a.png", Meta::default(), changed.clone().into()).await.unwrap();
+    let (_, status, body, how) = far.timed(200).await;
+    assert_eq!((status, &*body), (200, &*changed), "{how}");
+    assert_eq!(far.renderer.renders.load(SeqCst), 1, "{how}");
+
+    // Gone: the answer does not wait for the store.
+    assert!(far.originals.delete(&["a.png".into()]).await.iter().all(Result::is_ok));
+    let (time, status, _, how) = far.timed(300).await;
+    assert_eq!((time, status), (MS(30), 404), "{how}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn settled_means_stored_and_verified() {
+    let (near, far) = two_edges().await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(far.ask_for(400).await.status(), 200);
+    let answered = begun.elapsed();
+    far.edge.settled().await;
+    // Behind the answer: written (40 ms), and the source asked again (30 ms).
+    assert_eq!(begun.elapsed() - answered, MS(70));
+    assert!(near.timed(400).await.3.contains("stored-derivative"));
+    let nothing = tokio::time::Instant::now();
+    far.edge.settled().await;
+    assert_eq!(nothing.elapsed(), Duration::ZERO);
+}
+
+/// However an answer comes to be, it says what its original has and it has not.
+#[tokio::test]
+async fn a_dropped_gain_map_is_named_by_every_answer() {
+    let world = World::new(0).await;
+    let afresh = World::over(world.originals.clone(), world.derivatives.clone(), 0, (Duration::ZERO, Duration::ZERO));
+    world.renderer.gate.send_replace(true);
+    world.originals.put("map.png", Meta::default(), Bytes::from_static(b"\x89PNG\r\n\x1a\nmap")).await.unwrap();
+    for (edge, detail) in
+        [(&world, "rendered"), (&world, "memory"), (&afresh, "stored-derivative"), (&afresh, "memory")]
+    {
+        let answer = edge.ask_at("/map.png?w=100").await;
+        let header = |name: &str| answer.headers().get(name).and_then(|text| text.to_str().ok()).unwrap_or_default();
+        assert!(header("cache-status").contains(detail), "{detail}: {}", header("cache-status"));
+        assert_eq!(header("afterimage-dropped"), "gain-map;form=ultra-hdr", "{detail}");
+        assert!(!edge.ask().await.headers().contains_key("afterimage-dropped"), "nothing of this one was dropped");
+    }
+    assert_eq!(world.renderer.renders.load(SeqCst), 2);
 }

@@ -34,6 +34,6 @@ pub use places::{Originals, Place, Places};
 #[cfg(feature = "sns")]
 pub use sns::{Fetch, Topics};
 #[cfg(feature = "sqs")]
-pub use sqs::{Consumer, QueueConfig};
+pub use sqs::{Consumer, DELAY_MAX, QueueConfig, Sender};
 pub use watch::{Config, Error, Mode, Prefer, Sink, Watch};
 pub use webhook::{Delivery, Distrust, Signatures, Webhook};

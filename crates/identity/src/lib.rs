@@ -7,6 +7,7 @@ mod absence;
 mod digest;
 mod escape;
 mod event;
+mod keep;
 mod key;
 mod receipt;
 mod seam;
@@ -21,6 +22,7 @@ pub use escape::{
     DIGEST_BEGINNING, ESCAPED_BYTES_MAX, EscapedKey, SEGMENT_BYTES_MAX, escape, escape_beginning, unescape,
 };
 pub use event::{Event, FoundBy, Happened, Subject};
+pub use keep::{Keep, KeepError, Put};
 pub use key::{KEY_BYTES_MAX, KeyError, Original, OriginalKey, SourceId};
 pub use receipt::{Layer, LayerState, Receipt, ReceiptState, Removed};
 pub use seam::{

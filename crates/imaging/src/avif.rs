@@ -17,9 +17,12 @@ mod decode;
 #[cfg(feature = "native")]
 mod encode;
 mod placement;
+#[cfg(feature = "native")]
+mod profile;
 #[cfg(all(test, feature = "native"))]
 mod tests;
 
+use crate::gain_map::{self, GainMap};
 use crate::quality::Level;
 use crate::{Chroma, Error, Limits};
 pub(crate) use cicp::Cicp;
@@ -30,6 +33,8 @@ use placement::Crop;
 pub(crate) use decode::decode;
 #[cfg(feature = "native")]
 pub(crate) use encode::{encode, halving_loss};
+#[cfg(feature = "native")]
+pub(crate) use profile::with_icc;
 
 /// How to encode.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +63,9 @@ pub(crate) struct Header {
     /// EXIF orientation, 1 to 8, of `irot` and `imir`.
     pub(crate) orientation: u8,
     pub(crate) alpha: bool,
+    /// Whether samples have more than 8 bits.
+    pub(crate) wide: bool,
+    pub(crate) gain_map: Option<GainMap>,
     /// The profile in the file, or one made from `nclx` where that is not sRGB.
     #[cfg_attr(not(feature = "native"), allow(dead_code))]
     pub(crate) icc: Option<Vec<u8>>,
@@ -127,8 +135,10 @@ fn header_of(bytes: &[u8], container: &Container, limits: &Limits) -> Result<Hea
     let (width, height) = placement.crop.map_or((colour.width, colour.height), |crop| (crop.width, crop.height));
     let premultiplied = !container.targets(b"prem", primary.id).is_empty();
     let has_alpha = alpha.is_some();
+    let wide = is_wide(bytes, container, &colour);
+    let gain_map = gain_map::of_items(bytes, container);
     let layout = Layout { colour, alpha, premultiplied, crop: placement.crop, cicp };
-    Ok(Header { width, height, orientation: placement.orientation, alpha: has_alpha, icc, layout })
+    Ok(Header { width, height, orientation: placement.orientation, alpha: has_alpha, wide, gain_map, icc, layout })
 }
 
 /// The names of the auxiliary type of alpha (MIAF section 7.3.5.2; the second is HEVC's, which some writers use).
@@ -153,6 +163,13 @@ fn alpha_of<'a>(bytes: &[u8], container: &'a Container, picture: u32, colour: &L
             })
     };
     masters.into_iter().flatten().find_map(of_master)
+}
+
+/// Whether the stream announces more than 8 bits a sample (`av1C`: AV1 in ISOBMFF 1.2, section 2.3.3).
+fn is_wide(bytes: &[u8], container: &Container, layer: &Layer) -> bool {
+    let first = layer.tiles.first().and_then(|id| container.item(*id));
+    let configuration = first.and_then(|item| container.properties_of(item, b"av1C").next());
+    configuration.and_then(|range| bytes.get(range)?.get(2)).is_some_and(|flags| flags & 0x40 != 0)
 }
 
 /// What we know how to honour; HEIF forbids showing an item with an essential property that the reader does not know.
@@ -268,6 +285,12 @@ pub(crate) fn tiff_of_exif_item(block: &[u8]) -> Option<&[u8]> {
 /// Without native codecs there are no AVIF pixels.
 #[cfg(not(feature = "native"))]
 pub(crate) fn decode(_: &[u8], _: &Limits, _: &dyn crate::Stop) -> Result<crate::pixels::Frames<'static>, Error> {
+    Err(Error::unsupported("AVIF in a build without native codecs"))
+}
+
+/// Without native codecs there are no AVIF files of ours.
+#[cfg(not(feature = "native"))]
+pub(crate) fn with_icc(_: Vec<u8>, _: &[u8]) -> Result<Vec<u8>, Error> {
     Err(Error::unsupported("AVIF in a build without native codecs"))
 }
 

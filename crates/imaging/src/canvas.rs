@@ -3,7 +3,7 @@
 use afterimage_variant::{Plan, Rgba, Surround};
 
 use crate::Error;
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::{Channels, Pixels, Sample};
 
 const WHITE: Rgba = Rgba { r: 255, g: 255, b: 255, a: 255 };
 
@@ -11,11 +11,17 @@ const WHITE: Rgba = Rgba { r: 255, g: 255, b: 255, a: 255 };
 ///
 /// A named background shows behind transparency and around the picture. Without one, what is around is transparent, or white where
 /// `keeps_alpha` is false; then the result has no alpha at all.
-pub(crate) fn lay(picture: Pixels, plan: &Plan, background: Option<Rgba>, keeps_alpha: bool) -> Result<Pixels, Error> {
-    let ground = match background {
-        Some(colour) if !keeps_alpha => Some(over(colour, WHITE)),
+pub(crate) fn lay<S: Sample>(
+    picture: Pixels<S>,
+    plan: &Plan,
+    background: Option<Rgba>,
+    keeps_alpha: bool,
+) -> Result<Pixels<S>, Error> {
+    let pixel = |colour: Rgba| [colour.r, colour.g, colour.b, colour.a].map(S::of_byte);
+    let ground = match background.map(pixel) {
+        Some(colour) if !keeps_alpha => Some(over(colour, pixel(WHITE))),
         Some(colour) => Some(colour),
-        None => (!keeps_alpha).then_some(WHITE),
+        None => (!keeps_alpha).then(|| pixel(WHITE)),
     };
     let picture = match ground {
         Some(colour) => blend(picture, colour),
@@ -25,16 +31,15 @@ pub(crate) fn lay(picture: Pixels, plan: &Plan, background: Option<Rgba>, keeps_
     if canvas == size {
         return Ok(picture);
     }
-    let ground = ground.unwrap_or(Rgba { r: 0, g: 0, b: 0, a: 0 });
+    let ground = ground.unwrap_or_default();
     let picture = match picture.channels {
-        _ if ground.a != 255 => picture.into_rgba(),
-        Channels::Gray if ground.r != ground.g || ground.g != ground.b => picture.into_rgb(),
+        _ if !is_opaque(ground) => picture.into_rgba(),
+        Channels::Gray if ground[0] != ground[1] || ground[1] != ground[2] => picture.into_rgb(),
         _ => picture,
     };
-    let bytes = picture.channels.bytes();
-    let pixel = [ground.r, ground.g, ground.b, ground.a];
-    let mut laid = Pixels::filled(canvas.width, canvas.height, picture.channels, &pixel[..bytes])?;
-    let row_bytes = laid.row_bytes();
+    let samples = picture.channels.samples();
+    let mut laid = Pixels::filled(canvas.width, canvas.height, picture.channels, &ground[..samples])?;
+    let row_len = laid.row_len();
     // With a repeated edge every row inside the padding holds something of the picture; else only the picture's own.
     let repeats = plan.surround == Surround::Edge;
     let padding = if repeats { plan.padding } else { 0 };
@@ -43,31 +48,30 @@ pub(crate) fn lay(picture: Pixels, plan: &Plan, background: Option<Rgba>, keeps_
     let columns = span(plan.left, size.width, canvas.width);
     for y in span(plan.top, size.height, canvas.height) {
         let from = y.saturating_sub(plan.top).min(size.height - 1) as usize;
-        let row = &picture.data[from * picture.row_bytes()..][..picture.row_bytes()];
-        let target = &mut laid.data[y as usize * row_bytes..][..row_bytes];
-        let at = plan.left as usize * bytes;
+        let row = &picture.data[from * picture.row_len()..][..picture.row_len()];
+        let target = &mut laid.data[y as usize * row_len..][..row_len];
+        let at = plan.left as usize * samples;
         target[at..at + row.len()].copy_from_slice(row);
-        fill(&mut target[columns.start as usize * bytes..at], &row[..bytes]);
-        fill(&mut target[at + row.len()..columns.end as usize * bytes], &row[row.len() - bytes..]);
+        fill(&mut target[columns.start as usize * samples..at], &row[..samples]);
+        fill(&mut target[at + row.len()..columns.end as usize * samples], &row[row.len() - samples..]);
     }
     Ok(laid)
 }
 
-fn fill(target: &mut [u8], pixel: &[u8]) {
+fn fill<S: Sample>(target: &mut [S], pixel: &[S]) {
     target.chunks_exact_mut(pixel.len()).for_each(|place| place.copy_from_slice(pixel));
 }
 
 /// The picture with `ground` behind it; without alpha where the ground is opaque.
-fn blend(picture: Pixels, ground: Rgba) -> Pixels {
+fn blend<S: Sample>(picture: Pixels<S>, ground: [S; 4]) -> Pixels<S> {
     if picture.channels != Channels::Rgba {
         return picture;
     }
     let mut picture = picture;
-    for pixel in picture.data.chunks_exact_mut(4).filter(|pixel| pixel[3] != 255) {
-        let mixed = over(Rgba { r: pixel[0], g: pixel[1], b: pixel[2], a: pixel[3] }, ground);
-        pixel.copy_from_slice(&[mixed.r, mixed.g, mixed.b, mixed.a]);
+    for pixel in picture.data.as_chunks_mut::<4>().0.iter_mut().filter(|pixel| !is_opaque(**pixel)) {
+        *pixel = over(*pixel, ground);
     }
-    if ground.a == 255 { picture.into_rgb() } else { picture }
+    if is_opaque(ground) { picture.into_rgb() } else { picture }
 }
 
 /// Blends a row of RGBA pixels onto another.
@@ -76,29 +80,32 @@ pub(crate) fn blend_row(under: &mut [u8], top: &[u8]) {
         let mixed = match top[3] {
             0 => continue,
             255 => [top[0], top[1], top[2], 255],
-            _ => {
-                let colour = |p: &[u8]| Rgba { r: p[0], g: p[1], b: p[2], a: p[3] };
-                let mixed = over(colour(top), colour(under));
-                [mixed.r, mixed.g, mixed.b, mixed.a]
-            }
+            _ => over([top[0], top[1], top[2], top[3]], [under[0], under[1], under[2], under[3]]),
         };
         under.copy_from_slice(&mixed);
     }
 }
 
+fn is_opaque<S: Sample>(pixel: [S; 4]) -> bool {
+    pixel[3].into() == S::FULL
+}
+
 /// Porter and Duff's "over" on colours that are not premultiplied, rounded.
-fn over(top: Rgba, under: Rgba) -> Rgba {
-    let (top_alpha, under_alpha) = (u32::from(top.a), u32::from(under.a));
-    // In units of 1/255², so that nothing is rounded before the end.
-    let shown_under = under_alpha * (255 - top_alpha);
-    let alpha = top_alpha * 255 + shown_under;
+fn over<S: Sample>(top: [S; 4], under: [S; 4]) -> [S; 4] {
+    let max = u64::from(S::FULL);
+    let wide = |sample: S| u64::from(sample.into());
+    let (top_alpha, under_alpha) = (wide(top[3]), wide(under[3]));
+    // In units of 1/FULL², so that nothing is rounded before the end.
+    let shown_under = under_alpha * (max - top_alpha);
+    let alpha = top_alpha * max + shown_under;
     if alpha == 0 {
-        return Rgba { r: 0, g: 0, b: 0, a: 0 };
+        return [S::default(); 4];
     }
-    let mix = |top: u8, under: u8| {
-        ((u32::from(top) * top_alpha * 255 + u32::from(under) * shown_under + alpha / 2) / alpha) as u8
+    let mix = |at: usize| {
+        let sum = wide(top[at]) * top_alpha * max + wide(under[at]) * shown_under;
+        S::hold(((sum + alpha / 2) / alpha) as u32)
     };
-    Rgba { r: mix(top.r, under.r), g: mix(top.g, under.g), b: mix(top.b, under.b), a: ((alpha + 127) / 255) as u8 }
+    [mix(0), mix(1), mix(2), S::hold(((alpha + max / 2) / max) as u32)]
 }
 
 #[cfg(test)]
@@ -147,9 +154,19 @@ mod tests {
     }
 
     #[test]
+    fn sixteen_bits_are_laid_as_eight_are() {
+        let plan = plan((1, 1), (3, 1), (1, 0), Surround::Background, 0);
+        let picture = Pixels::new(1, 1, Channels::Rgba, vec![1_000u16, 2_000, 3_000, 32_768]).expect("right length");
+        let laid = lay(picture, &plan, Some(RED), true).expect("lays");
+        assert_eq!(laid.channels, Channels::Rgb);
+        // Half of the picture, half of red.
+        assert_eq!(laid.data, [65_535, 0, 0, 33_267, 1_000, 1_500, 65_535, 0, 0]);
+    }
+
+    #[test]
     fn alpha_ends_on_the_background() {
         let plan = plan((2, 1), (2, 1), (0, 0), Surround::Background, 0);
-        let picture = || Pixels::new(2, 1, Channels::Rgba, vec![0, 0, 255, 0, 0, 0, 255, 128]).expect("right length");
+        let picture = || Pixels::new(2, 1, Channels::Rgba, vec![0u8, 0, 255, 0, 0, 0, 255, 128]).expect("right length");
         let white = lay(picture(), &plan, None, false).expect("lays");
         assert_eq!((white.channels, white.data), (Channels::Rgb, vec![255, 255, 255, 127, 127, 255]));
         let red = lay(picture(), &plan, Some(RED), true).expect("lays");

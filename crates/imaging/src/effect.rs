@@ -3,7 +3,7 @@
 //! filtering", 2011).
 
 use crate::Error;
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::{Channels, Pixels, Sample};
 use crate::stop::{Stop, check};
 
 const PASSES: usize = 3;
@@ -12,9 +12,9 @@ const PASSES: usize = 3;
 const SHARPEN_SIGMA: f32 = 1.0;
 
 /// A Gaussian blur of standard deviation `sigma` in pixels. The edge pixels repeat outwards.
-pub(crate) fn blur(pixels: &Pixels, sigma: f32, stop: &dyn Stop) -> Result<Pixels, Error> {
+pub(crate) fn blur<S: Sample>(pixels: &Pixels<S>, sigma: f32, stop: &dyn Stop) -> Result<Pixels<S>, Error> {
     let mut planes = lift(pixels);
-    let channels = pixels.channels.bytes();
+    let channels = pixels.channels.samples();
     let (width, height) = (pixels.width as usize, pixels.height as usize);
     let box_ = ExtendedBox::of_sigma(sigma);
     for row in planes.chunks_exact_mut(width * channels) {
@@ -30,46 +30,57 @@ pub(crate) fn blur(pixels: &Pixels, sigma: f32, stop: &dyn Stop) -> Result<Pixel
 }
 
 /// Adds `amount` of the difference to the blurred picture (an unsharp mask). Alpha stays as it is.
-pub(crate) fn sharpen(pixels: &Pixels, amount: f32, stop: &dyn Stop) -> Result<Pixels, Error> {
+pub(crate) fn sharpen<S: Sample>(pixels: &Pixels<S>, amount: f32, stop: &dyn Stop) -> Result<Pixels<S>, Error> {
     let soft = blur(pixels, SHARPEN_SIGMA, stop)?;
     let mut sharp = pixels.clone();
-    let bytes = pixels.channels.bytes();
-    for (pixel, soft) in sharp.data.chunks_exact_mut(bytes).zip(soft.data.chunks_exact(bytes)) {
+    let samples = pixels.channels.samples();
+    for (pixel, soft) in sharp.data.chunks_exact_mut(samples).zip(soft.data.chunks_exact(samples)) {
         for (value, soft) in pixel.iter_mut().zip(soft).take(3) {
-            *value =
-                (f32::from(*value) + amount * (f32::from(*value) - f32::from(*soft))).round().clamp(0.0, 255.0) as u8;
+            let (was, soft) = (float(*value), float(*soft));
+            *value = sample(was + amount * (was - soft));
         }
     }
     Ok(sharp)
 }
 
+fn float<S: Sample>(sample: S) -> f32 {
+    // Exact: 65,535 is less than 2^24.
+    sample.into() as f32
+}
+
+/// The nearest sample; a float becomes an integer by saturation, so nothing is below 0.
+fn sample<S: Sample>(value: f32) -> S {
+    S::hold(value.round() as u32)
+}
+
 /// To floats, alpha multiplied in.
-fn lift(pixels: &Pixels) -> Vec<f32> {
+fn lift<S: Sample>(pixels: &Pixels<S>) -> Vec<f32> {
+    let opaque = S::FULL as f32;
     match pixels.channels {
         Channels::Rgba => pixels
             .data
             .chunks_exact(4)
             .flat_map(|p| {
-                let alpha = f32::from(p[3]) / 255.0;
-                [f32::from(p[0]) * alpha, f32::from(p[1]) * alpha, f32::from(p[2]) * alpha, f32::from(p[3])]
+                let alpha = float(p[3]) / opaque;
+                [float(p[0]) * alpha, float(p[1]) * alpha, float(p[2]) * alpha, float(p[3])]
             })
             .collect(),
-        _ => pixels.data.iter().map(|&value| f32::from(value)).collect(),
+        _ => pixels.data.iter().map(|&value| float(value)).collect(),
     }
 }
 
-/// Back to bytes, alpha divided out.
-fn settle(planes: Vec<f32>, like: &Pixels) -> Pixels {
-    let byte = |value: f32| value.round().clamp(0.0, 255.0) as u8;
+/// Back to samples, alpha divided out.
+fn settle<S: Sample>(planes: Vec<f32>, like: &Pixels<S>) -> Pixels<S> {
+    let opaque = S::FULL as f32;
     let data = match like.channels {
         Channels::Rgba => planes
             .chunks_exact(4)
             .flat_map(|p| {
-                let scale = if p[3] > 0.0 { 255.0 / p[3] } else { 0.0 };
-                [byte(p[0] * scale), byte(p[1] * scale), byte(p[2] * scale), byte(p[3])]
+                let scale = if p[3] > 0.0 { opaque / p[3] } else { 0.0 };
+                [sample(p[0] * scale), sample(p[1] * scale), sample(p[2] * scale), sample(p[3])]
             })
             .collect(),
-        _ => planes.into_iter().map(byte).collect(),
+        _ => planes.into_iter().map(sample).collect(),
     };
     Pixels { data, ..*like }
 }
@@ -168,7 +179,7 @@ mod tests {
     #[test]
     fn an_even_picture_stays_even() {
         for channels in [Channels::Gray, Channels::Rgb, Channels::Rgba] {
-            let picture = Pixels::filled(9, 4, channels, &[10, 100, 200, 128][..channels.bytes()]).expect("small");
+            let picture = Pixels::filled(9, 4, channels, &[10u8, 100, 200, 128][..channels.samples()]).expect("small");
             for sigma in [0.1, 3.0, 200.0] {
                 assert_eq!(blur(&picture, sigma, &Never).expect("not stopped"), picture, "{channels:?} {sigma}");
             }
@@ -187,7 +198,7 @@ mod tests {
 
     #[test]
     fn stops_when_told() {
-        let picture = Pixels::filled(4, 4, Channels::Gray, &[1]).expect("small");
+        let picture = Pixels::filled(4, 4, Channels::Gray, &[1u8]).expect("small");
         assert_eq!(blur(&picture, 1.0, &|| true), Err(Error::Expired));
     }
 }

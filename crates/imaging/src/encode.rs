@@ -4,12 +4,12 @@ use afterimage_variant::{Format, Quality};
 
 use crate::chosen::Told;
 use crate::copyright::Copyright;
-use crate::pixels::{Channels, Frame, Pixels};
+use crate::pixels::{Channels, Decoded, Frame, Pixels};
 use crate::plane::Plane;
 use crate::quality::Level;
 use crate::quality::auto::{Encoder, Look};
 use crate::stop::Stop;
-use crate::{Error, QualityScale, Settings, Source, avif, gif, jpeg, png, webp};
+use crate::{Error, QualityScale, Settings, Source, avif, gif, hash, jpeg, png, webp};
 
 /// What the answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +20,16 @@ pub(crate) enum Output {
     Png,
     /// With a palette of at most 256 colours.
     Png8,
+    /// PNG that keeps 16 bits a sample where there are.
+    Png16,
     Webp,
     Avif,
     Gif,
     /// JPEG or PNG, as the pixels turn out to need.
     JpegOrPng,
     Json,
+    ThumbHash,
+    BlurHash,
 }
 
 impl Output {
@@ -37,12 +41,15 @@ impl Output {
             (Format::Pjpg, _) => Self::Jpeg { progressive: true },
             (Format::Png, _) | (Format::Same, Source::Png) => Self::Png,
             (Format::Png8, _) => Self::Png8,
+            (Format::Png16, _) => Self::Png16,
             (Format::Webp, _) | (Format::Same, Source::Webp) => Self::Webp,
             (Format::Avif | Format::AutoAvif, _) | (Format::Same, Source::Avif) => Self::Avif,
             (Format::Gif, _) | (Format::Same, Source::Gif) => Self::Gif,
             (Format::Compatible, _) if frames > 1 => Self::Gif,
             (Format::Compatible, _) | (Format::Same, Source::Svg) => Self::JpegOrPng,
             (Format::Json, _) => Self::Json,
+            (Format::ThumbHash, _) => Self::ThumbHash,
+            (Format::BlurHash, _) => Self::BlurHash,
         }
     }
 
@@ -53,7 +60,17 @@ impl Output {
 
     /// Whether alpha survives in it.
     pub(crate) fn keeps_alpha(self) -> bool {
-        !matches!(self, Self::Jpeg { .. })
+        !matches!(self, Self::Jpeg { .. } | Self::BlurHash)
+    }
+
+    /// Whether it is a placeholder: made of a small picture that needs no effects.
+    pub(crate) fn is_hash(self) -> bool {
+        matches!(self, Self::ThumbHash | Self::BlurHash)
+    }
+
+    /// Whether a file of it can say which colour space it is in.
+    pub(crate) fn takes_profile(self) -> bool {
+        !matches!(self, Self::Gif | Self::Json | Self::ThumbHash | Self::BlurHash)
     }
 
     pub(crate) fn word(self) -> &'static str {
@@ -62,22 +79,26 @@ impl Output {
             Self::Jpeg { progressive: true } => "pjpeg",
             Self::Png => "png",
             Self::Png8 => "png8",
+            Self::Png16 => "png16",
             Self::Webp => "webp",
             Self::Avif => "avif",
             Self::Gif => "gif",
             Self::JpegOrPng => "any",
             Self::Json => "json",
+            Self::ThumbHash => "thumbhash",
+            Self::BlurHash => "blurhash",
         }
     }
 
     pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Jpeg { .. } | Self::JpegOrPng => "image/jpeg",
-            Self::Png | Self::Png8 => "image/png",
+            Self::Png | Self::Png8 | Self::Png16 => "image/png",
             Self::Webp => "image/webp",
             Self::Avif => "image/avif",
             Self::Gif => "image/gif",
             Self::Json => "application/json",
+            Self::ThumbHash | Self::BlurHash => "text/plain; charset=utf-8",
         }
     }
 
@@ -96,12 +117,21 @@ impl Output {
     }
 
     /// JPEG or PNG once the pixels are known: PNG where something is translucent.
-    pub(crate) fn settled(self, pixels: &Pixels) -> Self {
+    pub(crate) fn settled(self, pixels: &Decoded) -> Self {
         match self {
             Self::JpegOrPng if pixels.is_translucent() => Self::Png,
             other => other.settled_opaque(),
         }
     }
+}
+
+/// What a file says besides its picture.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct About<'a> {
+    /// The body of an EXIF block.
+    pub(crate) exif: Option<&'a [u8]>,
+    /// A profile for RGB; a gray picture is written without it.
+    pub(crate) icc: Option<&'a [u8]>,
 }
 
 /// How to encode besides the pixels.
@@ -111,6 +141,8 @@ pub(crate) struct Manner<'a> {
     pub(crate) settings: &'a Settings,
     /// What is to be said in the file about whose picture it is.
     pub(crate) copyright: &'a Copyright,
+    /// The profile of the pixels, where they are not sRGB.
+    pub(crate) icc: Option<&'a [u8]>,
     pub(crate) stop: &'a dyn Stop,
 }
 
@@ -155,39 +187,59 @@ impl Manner<'_> {
     }
 }
 
+/// Encodes a still at the depth that `output`, which is settled, can hold.
+pub(crate) fn decoded(pixels: Decoded, output: Output, manner: &Manner<'_>) -> Result<Encoded, Error> {
+    match (pixels, output) {
+        (Decoded::Words(pixels), Output::Png16) => {
+            let tiff = manner.copyright.to_tiff();
+            let about = About { exif: tiff.as_deref(), icc: manner.icc };
+            Ok(Encoded::of(png::encode_wide(&pixels.without_idle_alpha(), &about)?, None, Told::Nothing))
+        }
+        (pixels, output) => still(pixels.into_bytes(), output, manner),
+    }
+}
+
 /// Encodes a still. `output` is settled.
 pub(crate) fn still(pixels: Pixels, output: Output, manner: &Manner<'_>) -> Result<Encoded, Error> {
     let pixels = pixels.without_idle_alpha();
     let tiff = manner.copyright.to_tiff();
+    let icc = manner.icc.filter(|_| pixels.channels != Channels::Gray);
+    let about = About { exif: tiff.as_deref(), icc };
     let look = || Look::at_pixels(&pixels);
     match output {
         Output::Jpeg { progressive } => {
             let level = manner.level(Encoder::Jpeg, look);
             let pixels = if pixels.channels == Channels::Rgba { pixels.into_rgb() } else { pixels };
-            let encoding = jpeg::Encoding { quality: level.jpeg(), progressive, exif: tiff.as_deref() };
+            let encoding = jpeg::Encoding { quality: level.jpeg(), progressive, about };
             Ok(Encoded::of(jpeg::encode(&pixels, encoding)?, Some(level), Told::Jpeg))
         }
-        Output::Png => Ok(Encoded::of(png::encode(&pixels, tiff.as_deref())?, None, Told::Nothing)),
+        Output::Png | Output::Png16 => Ok(Encoded::of(png::encode(&pixels, &about)?, None, Told::Nothing)),
         Output::Png8 => {
-            let (bytes, colours) = png::encode_palette(pixels, tiff.as_deref())?;
+            let (bytes, colours) = png::encode_palette(pixels, &about)?;
             Ok(Encoded::of(bytes, None, Told::Colours(colours)))
         }
         Output::Webp => {
             let level = manner.level(Encoder::Webp, look);
             let file = webp::encode(&pixels, manner.webp(level), manner.stop)?;
-            Ok(Encoded::of(with_copyright(file, tiff)?, Some(level), Told::Webp(level.webp())))
+            Ok(Encoded::of(about_webp(file, &about)?, Some(level), Told::Webp(level.webp())))
         }
         Output::Avif => {
             let level = manner.level(Encoder::Avif, look);
             let (speed, chroma) = (manner.settings.avif_speed, manner.settings.avif_chroma);
             let made = avif::encode(&pixels, avif::Encoding { level, speed, chroma }, manner.copyright, manner.stop)?;
             let told = Told::Avif { cq_level: made.cq_level, whole_chroma: made.whole_chroma };
-            Ok(Encoded::of(made.bytes, Some(level), told))
+            let bytes = match icc {
+                Some(icc) => avif::with_icc(made.bytes, icc)?,
+                None => made.bytes,
+            };
+            Ok(Encoded::of(bytes, Some(level), told))
         }
         Output::Gif => {
             let mut frames = std::iter::once(Ok(Frame { pixels, delay_ms: 0 }));
             gif::encode(&mut frames, 1, manner.stop).map(|(file, _)| Encoded::of(file, None, Told::Nothing))
         }
+        Output::ThumbHash => Ok(Encoded::of(hash::thumb(pixels), None, Told::Nothing)),
+        Output::BlurHash => Ok(Encoded::of(hash::blur(pixels)?, None, Told::Nothing)),
         Output::JpegOrPng | Output::Json => Err(Error::encode("no format was settled on")),
     }
 }
@@ -195,16 +247,17 @@ pub(crate) fn still(pixels: Pixels, output: Output, manner: &Manner<'_>) -> Resu
 /// Encodes an opaque still from Y, Cb and Cr at 4:2:0, or from Y alone. `output` is settled and takes planes.
 pub(crate) fn planes(planes: &[Plane], output: Output, manner: &Manner<'_>) -> Result<Encoded, Error> {
     let tiff = manner.copyright.to_tiff();
+    let about = About { exif: tiff.as_deref(), icc: manner.icc.filter(|_| planes.len() > 1) };
     match output {
         Output::Jpeg { progressive } => {
             let level = manner.level(Encoder::Jpeg, || Look::at_planes(planes, false));
-            let encoding = jpeg::Encoding { quality: level.jpeg(), progressive, exif: tiff.as_deref() };
+            let encoding = jpeg::Encoding { quality: level.jpeg(), progressive, about };
             Ok(Encoded::of(jpeg::encode_planes(planes, encoding)?, Some(level), Told::Jpeg))
         }
         Output::Webp => {
             let level = manner.level(Encoder::Webp, || Look::at_planes(planes, true));
             let file = webp::encode_planes(planes, manner.webp(level), manner.stop)?;
-            Ok(Encoded::of(with_copyright(file, tiff)?, Some(level), Told::Webp(level.webp())))
+            Ok(Encoded::of(about_webp(file, &about)?, Some(level), Told::Webp(level.webp())))
         }
         _ => Err(Error::encode("no format that takes planes")),
     }
@@ -226,13 +279,11 @@ pub(crate) fn animation(
     let level = manner.level(Encoder::Webp, || Look::at_pixels(&first.pixels));
     let mut frames = std::iter::once(Ok(first)).chain(rest);
     let (file, count) = webp::encode_animation(size, &mut frames, loops, manner.webp(level), manner.stop)?;
-    let file = with_copyright(file, manner.copyright.to_tiff())?;
+    let tiff = manner.copyright.to_tiff();
+    let file = about_webp(file, &About { exif: tiff.as_deref(), icc: manner.icc })?;
     Ok(Encoded { frames: count, ..Encoded::of(file, Some(level), Told::Webp(level.webp())) })
 }
 
-fn with_copyright(webp: Vec<u8>, tiff: Option<Vec<u8>>) -> Result<Vec<u8>, Error> {
-    match tiff {
-        Some(tiff) => webp::with_exif(&webp, &tiff),
-        None => Ok(webp),
-    }
+fn about_webp(webp: Vec<u8>, about: &About<'_>) -> Result<Vec<u8>, Error> {
+    if about.exif.is_none() && about.icc.is_none() { Ok(webp) } else { webp::with_about(&webp, about) }
 }

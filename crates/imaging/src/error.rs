@@ -1,11 +1,13 @@
 //! Everything that can go wrong between bytes and picture, as facts that a caller can act on. It must never speak HTTP.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Source;
 
 /// Why there is no picture.
 ///
 /// Every variant is final for the same bytes, variant and settings, except [`Error::Expired`] and [`Error::Encode`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Error {
     /// The bytes do not begin like any image that we know.
     #[error("not an image that we know")]

@@ -3,7 +3,7 @@
 
 use afterimage_variant::{Turn, Window};
 
-use crate::pixels::Pixels;
+use crate::pixels::{Pixels, Sample};
 
 /// A symmetry of the rectangle: `shown = matrix * stored`, both measured from the centre, y downwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,19 +88,19 @@ impl Turning {
     }
 
     /// Turns pixels.
-    pub(crate) fn apply(self, pixels: Pixels) -> Pixels {
+    pub(crate) fn apply<S: Sample>(self, pixels: Pixels<S>) -> Pixels<S> {
         if self == Self::NONE {
             return pixels;
         }
-        match pixels.channels.bytes() {
-            1 => self.apply_to::<1>(&pixels),
-            3 => self.apply_to::<3>(&pixels),
-            _ => self.apply_to::<4>(&pixels),
+        match pixels.channels.samples() {
+            1 => self.apply_to::<S, 1>(&pixels),
+            3 => self.apply_to::<S, 3>(&pixels),
+            _ => self.apply_to::<S, 4>(&pixels),
         }
     }
 
-    fn apply_to<const BYTES: usize>(self, pixels: &Pixels) -> Pixels {
-        let (stored, _) = pixels.data.as_chunks::<BYTES>();
+    fn apply_to<S: Sample, const SAMPLES: usize>(self, pixels: &Pixels<S>) -> Pixels<S> {
+        let (stored, _) = pixels.data.as_chunks::<SAMPLES>();
         let (width, height) = self.sides(pixels.width, pixels.height);
         // A step to the right or down on the shown picture is a step of so many pixels in the stored one.
         let back = self.inverse().0;

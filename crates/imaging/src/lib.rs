@@ -8,8 +8,8 @@
 //! damaged or truncated picture is an [`Error`] and never half a picture, and nothing here may panic on any input. This crate
 //! never knows HTTP, stores or an async runtime.
 //!
-//! The order of operations: decode, upright by EXIF, flip and turn, rect, trim, window and scale, blur and sharpen, canvas and
-//! background, encode. Turning is done last of all where that gives the same pixels, because the small picture is cheaper to turn.
+//! The order of operations: decode, upright by EXIF, flip and turn, rect, trim, window and scale (in linear light where the settings
+//! say so), colour, blur and sharpen, canvas and background, to 8 bits, encode. Turning is done last of all where that gives the same pixels, because the small picture is cheaper to turn.
 
 mod avif;
 mod canvas;
@@ -21,10 +21,14 @@ mod effect;
 mod encode;
 mod error;
 mod exif;
+mod gain_map;
 mod geometry;
 mod gif;
+mod hash;
 mod info;
+pub mod job;
 mod jpeg;
+mod light;
 mod pixels;
 mod plane;
 mod png;
@@ -43,6 +47,7 @@ mod trim;
 mod webp;
 
 pub use error::{Error, Fault};
+pub use gain_map::GainMap;
 pub use predict::predicted_bytes;
 pub use probe::{Probe, probe};
 pub use quality::QualityScale;

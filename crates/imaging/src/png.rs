@@ -1,12 +1,13 @@
-//! PNG in and out. In: every colour type and depth, transparency by tRNS, Adam7; of an animated PNG the default image. Wider samples
-//! are rounded to 8 bits, not cut. Out: 8 bits, a palette where that loses nothing or is asked for. Checksums count: a wrong one is damage.
+//! PNG in and out. In: every colour type and depth, transparency by tRNS, Adam7; of an animated PNG the default image. Samples of 16
+//! bits stay so. Out: 8 bits, a palette where that loses nothing or is asked for, or 16 bits. Checksums count: a wrong one is damage.
 
 mod palette;
 
 use std::io::Cursor;
 
 use crate::copyright::Copyright;
-use crate::pixels::{Channels, Frames, Pixels};
+use crate::encode::About;
+use crate::pixels::{Channels, Decoded, Frames, Pixels, Sample};
 use crate::quantise::{self, Reduced};
 use crate::stop::{Stop, check};
 use crate::{Error, Limits, Probe, Source, exif};
@@ -60,8 +61,8 @@ pub(crate) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, Error> {
     let (colour, depth) = reader.output_color_type();
     let alpha = matches!(colour, png::ColorType::GrayscaleAlpha | png::ColorType::Rgba);
     let mut probe = Probe::still(Source::Png, info.width, info.height, orientation, alpha, limits)?;
-    // Wide samples are decoded wide and then rounded: a source pixel costs twice, for a moment.
-    probe.channels = colour.samples() as u8 * if depth == png::BitDepth::Sixteen { 3 } else { 1 };
+    probe.channels = colour.samples() as u8;
+    probe.wide = depth == png::BitDepth::Sixteen;
     Ok(probe)
 }
 
@@ -92,62 +93,81 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits, stop: &dyn Stop) -> Result<F
     check(stop)?;
     // What follows the pixels is read too: a missing IEND, or a wrong checksum behind the last row, is damage.
     reader.finish().map_err(|error| damage(error, limits))?;
-    let data = if depth == png::BitDepth::Sixteen { round_to_bytes(&data) } else { data };
-    let pixels = match colour {
-        png::ColorType::Grayscale => Pixels::new(width, height, Channels::Gray, data)?,
-        png::ColorType::Rgb => Pixels::new(width, height, Channels::Rgb, data)?,
-        png::ColorType::Rgba => Pixels::new(width, height, Channels::Rgba, data)?,
-        png::ColorType::GrayscaleAlpha => {
-            let data = data.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect();
-            Pixels::new(width, height, Channels::Rgba, data)?
+    let pixels: Decoded = match depth {
+        png::BitDepth::Sixteen => {
+            let words = data.as_chunks::<2>().0.iter().map(|word| u16::from_be_bytes(*word)).collect();
+            joined(width, height, colour, words)?.without_idle_alpha().into()
         }
-        png::ColorType::Indexed => return Err(Error::broken("a palette was not expanded")),
+        _ => joined(width, height, colour, data)?.without_idle_alpha().into(),
     };
-    Ok(Frames {
-        orientation: facts.orientation,
-        icc,
-        copyright: Copyright::of_exif(&facts),
-        ..Frames::still(pixels.without_idle_alpha())
-    })
+    Ok(Frames { orientation: facts.orientation, icc, copyright: Copyright::of_exif(&facts), ..Frames::still(pixels) })
 }
 
-/// 65,535 becomes 255 and every value between goes to the nearest: `v / 257`, rounded.
-fn round_to_bytes(wide: &[u8]) -> Vec<u8> {
-    wide.chunks_exact(2).map(|v| ((u32::from(u16::from_be_bytes([v[0], v[1]])) + 128) / 257) as u8).collect()
+/// Samples as the library gives them, as pixels.
+fn joined<S: Sample>(width: u32, height: u32, colour: png::ColorType, data: Vec<S>) -> Result<Pixels<S>, Error> {
+    match colour {
+        png::ColorType::Grayscale => Pixels::new(width, height, Channels::Gray, data),
+        png::ColorType::Rgb => Pixels::new(width, height, Channels::Rgb, data),
+        png::ColorType::Rgba => Pixels::new(width, height, Channels::Rgba, data),
+        png::ColorType::GrayscaleAlpha => {
+            let data = data.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect();
+            Pixels::new(width, height, Channels::Rgba, data)
+        }
+        png::ColorType::Indexed => Err(Error::broken("a palette was not expanded")),
+    }
+}
+
+fn info<'a, S: Sample>(pixels: &Pixels<S>, about: &About<'a>) -> png::Info<'a> {
+    let mut info = png::Info::with_size(pixels.width, pixels.height);
+    info.exif_metadata = about.exif.map(Into::into);
+    // A profile for RGB beside gray samples would be damage.
+    info.icc_profile = about.icc.filter(|_| pixels.channels != Channels::Gray).map(Into::into);
+    info.bit_depth = if S::FULL > 255 { png::BitDepth::Sixteen } else { png::BitDepth::Eight };
+    info.color_type = match pixels.channels {
+        Channels::Gray => png::ColorType::Grayscale,
+        Channels::Rgb => png::ColorType::Rgb,
+        Channels::Rgba => png::ColorType::Rgba,
+    };
+    info
+}
+
+/// Encodes 16 bits a sample, as fast.
+pub(crate) fn encode_wide(pixels: &Pixels<u16>, about: &About<'_>) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::with_info(&mut out, info(pixels, about)).map_err(Error::encode)?;
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header().map_err(Error::encode)?;
+    let data: Vec<u8> = pixels.data.iter().flat_map(|sample| sample.to_be_bytes()).collect();
+    writer.write_image_data(&data).map_err(Error::encode)?;
+    writer.finish().map_err(Error::encode)?;
+    Ok(out)
 }
 
 /// Encodes with a palette of at most 256 colours, and says how many: exact where there are no more, else the nearest, dithered. Gray
 /// has no more.
-pub(crate) fn encode_palette(pixels: Pixels, exif: Option<&[u8]>) -> Result<(Vec<u8>, usize), Error> {
+pub(crate) fn encode_palette(pixels: Pixels, about: &About<'_>) -> Result<(Vec<u8>, usize), Error> {
     if pixels.channels == Channels::Gray {
-        return Ok((encode(&pixels, exif)?, 256));
+        return Ok((encode(&pixels, about)?, 256));
     }
     if let Some(indexed) = palette::index(&pixels) {
-        return Ok((write(&pixels, Some(&indexed), exif)?, indexed.colours.len() / 3));
+        return Ok((write(&pixels, Some(&indexed), about)?, indexed.colours.len() / 3));
     }
     let pixels = pixels.into_rgba();
     let Reduced { colours, indices } = quantise::reduce(&pixels.data, pixels.width as usize, &pixels.data, 256)?;
     let data = indices.iter().flat_map(|index| colours[usize::from(*index)]).collect();
     let pixels = Pixels { data, ..pixels };
     let indexed = palette::index(&pixels).ok_or_else(|| Error::encode("a palette of more than 256 colours"))?;
-    Ok((write(&pixels, Some(&indexed), exif)?, indexed.colours.len() / 3))
+    Ok((write(&pixels, Some(&indexed), about)?, indexed.colours.len() / 3))
 }
 
 /// Encodes fast (the deflate of fdeflate): a hundredth of the time of the best compression at 7 % more bytes.
-pub(crate) fn encode(pixels: &Pixels, exif: Option<&[u8]>) -> Result<Vec<u8>, Error> {
-    write(pixels, palette::index(pixels).as_ref(), exif)
+pub(crate) fn encode(pixels: &Pixels, about: &About<'_>) -> Result<Vec<u8>, Error> {
+    write(pixels, palette::index(pixels).as_ref(), about)
 }
 
-fn write(pixels: &Pixels, indexed: Option<&Indexed>, exif: Option<&[u8]>) -> Result<Vec<u8>, Error> {
+fn write(pixels: &Pixels, indexed: Option<&Indexed>, about: &About<'_>) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
-    let mut info = png::Info::with_size(pixels.width, pixels.height);
-    info.exif_metadata = exif.map(Into::into);
-    info.bit_depth = png::BitDepth::Eight;
-    info.color_type = match pixels.channels {
-        Channels::Gray => png::ColorType::Grayscale,
-        Channels::Rgb => png::ColorType::Rgb,
-        Channels::Rgba => png::ColorType::Rgba,
-    };
+    let mut info = info(pixels, about);
     let data = match indexed {
         Some(indexed) => {
             info.color_type = png::ColorType::Indexed;

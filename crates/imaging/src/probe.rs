@@ -3,6 +3,7 @@
 
 use afterimage_variant::Size;
 
+use crate::gain_map::GainMap;
 use crate::geometry::Turning;
 use crate::{Error, Limits, Source, avif, gif, jpeg, png, sniff, webp};
 
@@ -23,8 +24,12 @@ pub struct Probe {
     pub orientation: u8,
     /// Whether the file can hold transparency; a particular picture may still be opaque.
     pub alpha: bool,
-    /// Bytes that a decoded pixel takes.
+    /// A picture of how bright the picture may shine, which nothing here keeps.
+    pub gain_map: Option<GainMap>,
+    /// Samples of a decoded pixel.
     pub(crate) channels: u8,
+    /// Whether a sample has more than 8 bits, and so takes two bytes.
+    pub(crate) wide: bool,
     /// A JPEG whose coefficients are all kept while it is decoded.
     pub(crate) progressive: bool,
     /// The scales in eighths at which it can be decoded, ascending; only a JPEG at others than 8.
@@ -59,8 +64,20 @@ impl Probe {
         let (upright_width, upright_height) = Turning::of_exif(orientation).sides(width, height);
         let upright = Size::new(upright_width, upright_height);
         let channels = if alpha { 4 } else { 3 };
-        let (frames, progressive, scales) = (1, false, &[8]);
-        Ok(Self { format, width, height, upright, frames, orientation, alpha, channels, progressive, scales })
+        Ok(Self {
+            format,
+            width,
+            height,
+            upright,
+            frames: 1,
+            orientation,
+            alpha,
+            channels,
+            wide: false,
+            progressive: false,
+            scales: &[8],
+            gain_map: None,
+        })
     }
 }
 
@@ -86,7 +103,9 @@ pub(crate) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Probe, Optio
         Source::Gif => gif::probe(bytes, limits)?,
         Source::Avif => {
             let header = avif::header(bytes, limits)?;
-            Probe::still(Source::Avif, header.width, header.height, header.orientation, header.alpha, limits)?
+            let (width, height, alpha) = (header.width, header.height, header.alpha);
+            let probe = Probe::still(Source::Avif, width, height, header.orientation, alpha, limits)?;
+            Probe { wide: header.wide, gain_map: header.gain_map, ..probe }
         }
         Source::Svg => return Err(Error::NotAllowed(Source::Svg)),
     };

@@ -1,15 +1,15 @@
-//! Resampling: a fractional window of a picture to a whole number of pixels, by Lanczos3 in the picture's own encoding (as sharp,
-//! Pillow and browsers do), with alpha multiplied in around it so that invisible colours never bleed.
+//! Resampling: a fractional window of a picture to a whole number of pixels, by Lanczos3 in whatever encoding the numbers are (the picture's own,
+//! as sharp, Pillow and browsers do, unless they were made linear first), with alpha multiplied in around it so that invisible colours never bleed.
 
 use std::cell::RefCell;
 
 use afterimage_variant::Window;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{U8, U8x3, U8x4};
+use fast_image_resize::pixels::{U8, U8x3, U8x4, U16, U16x3, U16x4};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::Error;
-use crate::pixels::{Channels, Pixels, buffer_bytes};
+use crate::pixels::{Channels, Pixels, Sample, buffer_len};
 
 /// Buffers kept by a thread between renders, in bytes; beyond this they are given back.
 const KEPT_BYTES_MAX: usize = 16 << 20;
@@ -19,10 +19,34 @@ thread_local! {
     static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
 }
 
+/// Samples that can be scaled: the resampler's pixels of one, three and four of them.
+pub(crate) trait Scaled: Sample {
+    type Gray: PixelTrait;
+    type Rgb: PixelTrait;
+    type Rgba: PixelTrait;
+}
+
+impl Scaled for u8 {
+    type Gray = U8;
+    type Rgb = U8x3;
+    type Rgba = U8x4;
+}
+
+impl Scaled for u16 {
+    type Gray = U16;
+    type Rgb = U16x3;
+    type Rgba = U16x4;
+}
+
 /// Scales `window`, given in pixels of `pixels`, to `width` x `height`.
 ///
 /// A window that reaches beyond the picture is moved and cut to it. A window of exactly those whole pixels is copied.
-pub(crate) fn resize(pixels: &Pixels, window: Window, width: u32, height: u32) -> Result<Pixels, Error> {
+pub(crate) fn resize<S: Scaled>(
+    pixels: &Pixels<S>,
+    window: Window,
+    width: u32,
+    height: u32,
+) -> Result<Pixels<S>, Error> {
     let (x, window_width) = hold(window.x, window.width, pixels.width);
     let (y, window_height) = hold(window.y, window.height, pixels.height);
     let is_whole = |side: f64| side.fract() == 0.0;
@@ -31,24 +55,25 @@ pub(crate) fn resize(pixels: &Pixels, window: Window, width: u32, height: u32) -
     }
     let crop = (x, y, window_width, window_height);
     let data = match pixels.channels {
-        Channels::Gray => resample::<U8>(pixels, crop, width, height),
-        Channels::Rgb => resample::<U8x3>(pixels, crop, width, height),
-        Channels::Rgba => resample::<U8x4>(pixels, crop, width, height),
+        Channels::Gray => resample::<S, S::Gray>(pixels, crop, width, height),
+        Channels::Rgb => resample::<S, S::Rgb>(pixels, crop, width, height),
+        Channels::Rgba => resample::<S, S::Rgba>(pixels, crop, width, height),
     }?;
     Pixels::new(width, height, pixels.channels, data)
 }
 
 /// Typed, because the library's dynamic entry compiles its kernels for thirteen kinds of pixel into this crate.
-fn resample<P: PixelTrait>(
-    pixels: &Pixels,
+fn resample<S: Sample, P: PixelTrait>(
+    pixels: &Pixels<S>,
     (x, y, window_width, window_height): (f64, f64, f64, f64),
     width: u32,
     height: u32,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Vec<S>, Error> {
     let fail = |error: &dyn std::fmt::Display| Error::broken(format!("cannot scale: {error}"));
-    let mut data = vec![0; buffer_bytes(width, height, pixels.channels)?];
-    let source = TypedImageRef::<P>::from_buffer(pixels.width, pixels.height, &pixels.data).map_err(|e| fail(&e))?;
-    let mut scaled = TypedImage::<P>::from_buffer(width, height, &mut data).map_err(|error| fail(&error))?;
+    let mut data = vec![S::default(); buffer_len(width, height, pixels.channels)?];
+    let (from, to) = (bytemuck::cast_slice(&pixels.data), bytemuck::cast_slice_mut(&mut data));
+    let source = TypedImageRef::<P>::from_buffer(pixels.width, pixels.height, from).map_err(|error| fail(&error))?;
+    let mut scaled = TypedImage::<P>::from_buffer(width, height, to).map_err(|error| fail(&error))?;
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .crop(x, y, window_width, window_height)
@@ -73,13 +98,13 @@ fn hold(start: f64, length: f64, side: u32) -> (f64, f64) {
 }
 
 /// Copies whole pixels. The rectangle lies inside the picture.
-pub(crate) fn cut(pixels: &Pixels, x: usize, y: usize, width: u32, height: u32) -> Pixels {
-    let bytes = pixels.channels.bytes();
+pub(crate) fn cut<S: Sample>(pixels: &Pixels<S>, x: usize, y: usize, width: u32, height: u32) -> Pixels<S> {
+    let samples = pixels.channels.samples();
     let data = pixels
         .rows()
         .skip(y)
         .take(height as usize)
-        .flat_map(|row| &row[x * bytes..(x + width as usize) * bytes])
+        .flat_map(|row| &row[x * samples..(x + width as usize) * samples])
         .copied()
         .collect();
     Pixels { width, height, channels: pixels.channels, data }
@@ -95,7 +120,7 @@ mod tests {
 
     #[test]
     fn whole_pixels_are_copied() {
-        let picture = Pixels::new(4, 3, Channels::Gray, (0..12).collect()).expect("right length");
+        let picture = Pixels::new(4, 3, Channels::Gray, (0..12u8).collect()).expect("right length");
         let part = resize(&picture, window(1.0, 1.0, 2.0, 2.0), 2, 2).expect("inside");
         assert_eq!(part.data, [5, 6, 9, 10]);
     }
@@ -114,7 +139,7 @@ mod tests {
 
     #[test]
     fn any_window_of_any_size_gives_the_asked_size() {
-        let picture = Pixels::filled(7, 5, Channels::Rgb, &[10, 200, 30]).expect("small");
+        let picture = Pixels::filled(7, 5, Channels::Rgb, &[10u8, 200, 30]).expect("small");
         for (x, y, w, h) in
             [(-3.0, -3.0, 100.0, 100.0), (6.99, 4.99, 5.0, 5.0), (0.0, 0.0, 0.0, 0.0), (6.5, 0.1, 0.5, 4.9)]
         {

@@ -1,12 +1,13 @@
 //! What an operator can decide about pictures, with its bounds. It must never read files, flags or the environment: `setup` does.
 
 use afterimage_identity::Revision;
+use afterimage_variant::Gamut;
 use serde::{Deserialize, Serialize};
 
 use crate::QualityScale;
 
 /// Bounds that are checked before anything of the picture's size is allocated. Every bound is inclusive.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes of a source file. Default 100 MiB.
     pub source_bytes_max: u64,
@@ -40,7 +41,7 @@ impl Default for Limits {
 }
 
 /// The quality of each lossy format when a variant names none. 1 to 100.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QualityDefaults {
     /// JPEG, baseline and progressive. Default 80.
     pub jpeg: u8,
@@ -57,7 +58,7 @@ impl Default for QualityDefaults {
 }
 
 /// How far a JPEG is shrunk by its own decoder, which is fast, and how far by the resampler, which is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Scaling {
     /// The resampler shrinks to 1/1.4 at least: nobody can tell the result from a full decoding.
     #[default]
@@ -106,7 +107,7 @@ impl Chroma {
 }
 
 /// What an operator decides about pictures.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Bounds on what is read and made.
     pub limits: Limits,
@@ -119,6 +120,10 @@ pub struct Settings {
     pub webp_method: u8,
     /// How much detail scaled decoding of a JPEG may give up. Default best.
     pub scaling: Scaling,
+    /// Shrink in linear light, where fine bright lines keep their brightness. Costs a whole decoding of every JPEG. Default off.
+    pub linear_light: bool,
+    /// The colour space where a variant names none. Default sRGB.
+    pub gamut_default: Gamut,
     /// Qualities where a variant names none.
     pub quality_default: QualityDefaults,
     /// What a quality counts. Default equal.
@@ -145,6 +150,8 @@ impl Default for Settings {
             avif_speed: 8,
             webp_method: 3,
             scaling: Scaling::Best,
+            linear_light: false,
+            gamut_default: Gamut::Srgb,
             quality_default: QualityDefaults::default(),
             quality_scale: QualityScale::Equal,
             auto_score: 75,
@@ -167,7 +174,7 @@ pub struct Mistake {
 }
 
 /// Raised by one whenever a change to this crate changes the bytes of derivatives; part of every derivative's name.
-const PIPELINE: &str = "pipeline 3";
+const PIPELINE: &str = "pipeline 4";
 
 impl Settings {
     /// Every setting that is out of range.
@@ -219,9 +226,11 @@ impl Settings {
             "zune-jpeg jpeg-encoder libwebp"
         };
         let settings = format!(
-            "copyright {} scaling {} avif {} {} webp {} quality {} {} {} {} auto {} srcset {:?}",
+            "copyright {} scaling {} linear {} gamut {:?} avif {} {} webp {} quality {} {} {} {} auto {} srcset {:?}",
             self.keep_copyright,
             self.scaling.word(),
+            self.linear_light,
+            self.gamut_default,
             self.avif_speed,
             self.avif_chroma.word(),
             self.webp_method,
@@ -264,6 +273,8 @@ mod tests {
             Settings { quality_scale: QualityScale::Encoder, ..base.clone() },
             Settings { auto_score: 70, ..base.clone() },
             Settings { avif_chroma: Chroma::Whole, ..base.clone() },
+            Settings { linear_light: true, ..base.clone() },
+            Settings { gamut_default: Gamut::Origin, ..base.clone() },
             Settings { quality_default: QualityDefaults { webp: 1, ..Default::default() }, ..base.clone() },
             Settings { srcset_widths: vec![1], ..base.clone() },
         ] {

@@ -47,6 +47,8 @@ pub fn strip(bytes: &[u8], settings: &Settings) -> Result<Rendered, Error> {
         height: probe.upright.height,
         frames: probe.frames,
         chosen: String::new(),
+        // An AVIF keeps all that is picture.
+        gain_map: probe.gain_map.filter(|_| probe.format == Source::Jpeg),
     })
 }
 

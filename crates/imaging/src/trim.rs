@@ -3,11 +3,11 @@
 use afterimage_variant::Trim;
 
 use crate::Error;
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::{Channels, Pixels, Sample};
 use crate::stop::{Stop, check};
 
-/// How far a channel may be from the border's colour (or from full transparency) and still count as border.
-const TOLERANCE: u8 = 10;
+/// How far a channel may be from the border's colour (or from full transparency) and still count as border, in 255ths.
+const TOLERANCE: u32 = 10;
 
 /// A rectangle of whole pixels: columns `left..right`, rows `top..bottom`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,15 +21,16 @@ pub(crate) struct Bounds {
 /// The part of `within` that is left when its border is gone. A part that is nothing but border stays as it is.
 ///
 /// `corner` is the pixel whose colour the border has: the top left one as shown. `within` and `corner` lie inside the picture.
-pub(crate) fn inside(
-    pixels: &Pixels,
+pub(crate) fn inside<S: Sample>(
+    pixels: &Pixels<S>,
     within: Bounds,
     corner: (u32, u32),
     trim: Trim,
     stop: &dyn Stop,
 ) -> Result<Bounds, Error> {
-    let bytes = pixels.channels.bytes();
-    let pixel_at = |x: u32, y: u32| &pixels.data[y as usize * pixels.row_bytes() + x as usize * bytes..][..bytes];
+    let samples = pixels.channels.samples();
+    let pixel_at = |x: u32, y: u32| &pixels.data[y as usize * pixels.row_len() + x as usize * samples..][..samples];
+    let tolerance = TOLERANCE * (S::FULL / 255);
     let by_alpha = match trim {
         Trim::Color => false,
         Trim::Alpha => true,
@@ -39,9 +40,10 @@ pub(crate) fn inside(
         return Ok(within);
     }
     let colour = pixel_at(corner.0, corner.1).to_vec();
-    let is_border = |pixel: &[u8]| match by_alpha {
-        true => pixel[3] <= TOLERANCE,
-        false => pixel.iter().zip(&colour).all(|(a, b)| a.abs_diff(*b) <= TOLERANCE),
+    let near = |a: &S, b: &S| (*a).into().abs_diff((*b).into()) <= tolerance;
+    let is_border = |pixel: &[S]| match by_alpha {
+        true => pixel[3].into() <= tolerance,
+        false => pixel.iter().zip(&colour).all(|(a, b)| near(a, b)),
     };
     let mut found: Option<Bounds> = None;
     for y in within.top..within.bottom {

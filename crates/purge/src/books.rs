@@ -1,64 +1,27 @@
 //! What is under way and what was done: in memory for whoever asks, in the journal for the next process. Changes are
 //! collected and written in groups, the newest state of each purge only, so the journal never goes back in time.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use afterimage_identity::{OriginalKey, Receipt};
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::journal::Journal;
-use crate::order::{Filter, Target, Targets, Task};
+use crate::log::Log;
+use crate::order::{Filter, Target, Task};
+use crate::pages::{Entry, Pages, ScanAt, size};
+use crate::shard::Shard;
 use crate::{Config, Error};
 
 /// The journal is not rewritten before it has this many bytes.
 const REWRITE_BYTES_MIN: u64 = 4 << 20;
 
-/// How far a scan has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ScanAt {
-    pub(crate) after: Option<String>,
-    pub(crate) originals: u64,
-    /// How many of them are gone or changed.
-    pub(crate) lost: u64,
-    /// More were found than are remembered.
-    pub(crate) more: bool,
-}
-
-/// One record of the journal.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Entry {
-    Base { next_id: u64, originals_known: u64 },
-    Task(Box<Task>),
-    Suspect(Target),
-    ScanAt(ScanAt),
-    ScanEnded { originals: u64 },
-}
-
-#[derive(Debug, Default)]
-struct Pages {
-    tasks: BTreeMap<u64, Task>,
-    closed: VecDeque<(u64, u64)>,
-    closed_bytes: u64,
-    dirty: BTreeSet<u64>,
-    held: HashSet<OriginalKey>,
-    next_id: u64,
-    originals_known: u64,
-    scan: Option<(ScanAt, Vec<Target>)>,
-    /// Scan records not yet written, in their order.
-    scan_dirty: Vec<Entry>,
-    journal_error: Option<String>,
-}
-
-/// The books of one state directory.
-#[derive(Debug)]
+/// The books of one state directory, or of one journal in a bucket.
 pub(crate) struct Books {
     pages: Mutex<Pages>,
-    journal: Mutex<(Journal, u64)>,
+    journal: tokio::sync::Mutex<(Log, u64)>,
     changed: watch::Sender<u64>,
     receipts_max: usize,
     receipts_bytes_max: u64,
@@ -67,10 +30,30 @@ pub(crate) struct Books {
 impl Books {
     pub(crate) fn open(state_dir: &Path, config: &Config) -> Result<Self, Error> {
         let (journal, payloads) = Journal::open(state_dir)?;
-        let mut pages = Pages { next_id: 1, ..Pages::default() };
+        Self::read(Log::file(journal), payloads, 1, config)
+            .map_err(|_| Error::Format { path: state_dir.join("journal") })
+    }
+
+    /// The books of a journal in a bucket: of one that earlier runs wrote, it is this run's when this returns.
+    pub(crate) async fn take_over(mut shard: Shard, config: &Config) -> Result<Self, Error> {
+        let (name, first_id) = (shard.name().to_owned(), shard.run().first_id());
+        let failed = |why: String| Error::Journal { name: name.clone(), why };
+        let (payloads, is_written) = (shard.take_records(), shard.is_written());
+        let read = Self::read(Log::Shard(Box::new(shard)), payloads, first_id, config);
+        let books = read.map_err(|error| failed(error.to_string()))?;
+        if is_written {
+            let all = books.pages().all();
+            if let (Log::Shard(shard), _) = &mut *books.journal.lock().await {
+                shard.take_over(&all).await.map_err(|error| failed(error.to_string()))?;
+            }
+        }
+        Ok(books)
+    }
+
+    fn read(log: Log, payloads: Vec<Vec<u8>>, first_id: u64, config: &Config) -> serde_json::Result<Self> {
+        let mut pages = Pages { next_id: first_id, ..Pages::default() };
         for payload in payloads {
-            let format = |_| Error::Format { path: state_dir.join("journal") };
-            pages.replay(serde_json::from_slice(&payload).map_err(format)?);
+            pages.replay(serde_json::from_slice(&payload)?);
         }
         pages.next_id = pages.next_id.max(pages.tasks.last_key_value().map_or(0, |(id, _)| id + 1));
         for (id, task) in &pages.tasks {
@@ -81,10 +64,10 @@ impl Books {
             }
         }
         pages.count_held();
-        let rewrite_at = REWRITE_BYTES_MIN.max(journal.bytes().saturating_mul(2));
+        let rewrite_at = REWRITE_BYTES_MIN.max(log.bytes().saturating_mul(2));
         let books = Self {
             pages: Mutex::new(pages),
-            journal: Mutex::new((journal, rewrite_at)),
+            journal: tokio::sync::Mutex::new((log, rewrite_at)),
             changed: watch::Sender::new(0),
             receipts_max: config.receipts_max,
             receipts_bytes_max: config.receipts_bytes_max,
@@ -148,24 +131,30 @@ impl Books {
         }
     }
 
-    /// Writes what changed; on disk when it returns, if `sync`. What could not be written is tried again next time.
+    /// Writes what changed; it survives when this returns, if `sync`. What could not be written is tried again next time.
     pub(crate) async fn flush(self: &Arc<Self>, sync: bool) -> io::Result<()> {
         let books = self.clone();
-        let flushed = tokio::task::spawn_blocking(move || books.flush_now(sync)).await;
+        // Whoever waits may be stopped; what is being written has to be remembered as written.
+        let flushed = tokio::spawn(async move { books.flush_now(sync).await }).await;
         flushed.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
-    fn flush_now(&self, sync: bool) -> io::Result<()> {
-        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        let (journal, rewrite_at) = &mut *journal;
-        let mut pages = self.pages();
-        let (dirty, scan_dirty) = (std::mem::take(&mut pages.dirty), std::mem::take(&mut pages.scan_dirty));
-        let rewrite = journal.bytes() >= *rewrite_at;
-        let payloads = if rewrite { pages.all() } else { pages.some(&dirty, &scan_dirty) };
-        drop(pages);
+    async fn flush_now(&self, sync: bool) -> io::Result<()> {
+        let mut journal = self.journal.lock().await;
+        let (log, rewrite_at) = &mut *journal;
+        if log.is_dear() && !sync {
+            return Ok(());
+        }
+        let rewrite = log.bytes() >= *rewrite_at;
+        let (dirty, scan_dirty, payloads) = {
+            let mut pages = self.pages();
+            let (dirty, scan_dirty) = (std::mem::take(&mut pages.dirty), std::mem::take(&mut pages.scan_dirty));
+            let payloads = if rewrite { pages.all() } else { pages.some(&dirty, &scan_dirty) };
+            (dirty, scan_dirty, payloads)
+        };
         let written = match rewrite {
-            true => journal.rewrite(&payloads).inspect(|()| *rewrite_at = REWRITE_BYTES_MIN.max(journal.bytes() * 2)),
-            false => journal.append(&payloads, sync),
+            true => log.rewrite(payloads).await.inspect(|()| *rewrite_at = REWRITE_BYTES_MIN.max(log.bytes() * 2)),
+            false => log.append(payloads, sync).await,
         };
         let mut pages = self.pages();
         if let Err(error) = &written {
@@ -174,7 +163,33 @@ impl Books {
             pages.scan_dirty.splice(0..0, scan_dirty);
         }
         pages.journal_error = written.as_ref().err().map(ToString::to_string);
+        pages.is_lost |= log.is_lost();
+        drop(pages);
+        if written.is_err() {
+            self.announce();
+        }
         written
+    }
+
+    /// Whether another process goes on with the journal: whatever this one does, it is not written down.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.pages().is_lost
+    }
+
+    /// Hands the journal to `work` with everything that is to be remembered; `None` where it is a file of this machine.
+    pub(crate) async fn with_shard<R>(&self, work: impl AsyncFnOnce(&mut Shard, Vec<Vec<u8>>) -> R) -> Option<R> {
+        let mut journal = self.journal.lock().await;
+        let Log::Shard(shard) = &mut journal.0 else { return None };
+        let all = self.pages().all();
+        Some(work(shard, all).await)
+    }
+
+    /// Forgets the purges that are done: their receipts lie elsewhere.
+    pub(crate) fn forget_closed(&self) {
+        let mut pages = self.pages();
+        let closed: Vec<u64> = pages.closed.drain(..).map(|(id, _)| id).collect();
+        closed.iter().for_each(|id| drop(pages.tasks.remove(id)));
+        pages.closed_bytes = 0;
     }
 
     pub(crate) fn journal_error(&self) -> Option<String> {
@@ -248,66 +263,12 @@ impl Books {
     }
 }
 
-impl Pages {
-    fn replay(&mut self, entry: Entry) {
-        match entry {
-            Entry::Base { next_id, originals_known } => {
-                self.next_id = self.next_id.max(next_id);
-                self.originals_known = originals_known;
-            }
-            Entry::Task(task) => drop(self.tasks.insert(task.receipt.id, *task)),
-            Entry::Suspect(target) => self.scan.get_or_insert_default().1.push(target),
-            Entry::ScanAt(at) => self.scan.get_or_insert_default().0 = at,
-            Entry::ScanEnded { originals } => {
-                self.scan = None;
-                self.originals_known = originals;
-            }
-        }
-    }
-
-    fn some(&self, dirty: &BTreeSet<u64>, scan: &[Entry]) -> Vec<Vec<u8>> {
-        let tasks = dirty.iter().filter_map(|id| self.tasks.get(id)).map(payload_of_task);
-        tasks.chain(scan.iter().map(payload)).collect()
-    }
-
-    fn all(&self) -> Vec<Vec<u8>> {
-        let mut payloads = vec![payload(&Entry::Base { next_id: self.next_id, originals_known: self.originals_known })];
-        payloads.extend(self.tasks.values().map(payload_of_task));
-        if let Some((at, suspects)) = &self.scan {
-            payloads.extend(suspects.iter().cloned().map(|target| payload(&Entry::Suspect(target))));
-            payloads.push(payload(&Entry::ScanAt(at.clone())));
-        }
-        payloads
-    }
-
-    fn count_held(&mut self) {
-        let held = self.tasks.values().filter(|task| task.is_held());
-        let targets = held.filter_map(|task| match &task.targets {
-            Targets::Originals(targets) => Some(targets),
-            Targets::Prefix(_) | Targets::All => None,
-        });
-        self.held = targets.flatten().map(|target| target.original.key.clone()).collect();
-    }
-}
-
-fn size(task: &Task) -> u64 {
-    payload_of_task(task).len() as u64
-}
-
-fn payload_of_task(task: &Task) -> Vec<u8> {
-    payload(&Entry::Task(Box::new(task.clone())))
-}
-
-fn payload(entry: &Entry) -> Vec<u8> {
-    // Only maps with keys that are no text, and errors of the types themselves, can fail; there are neither.
-    serde_json::to_vec(entry).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use afterimage_identity::{FoundBy, ReceiptState, SourceId, Subject};
 
     use super::*;
+    use crate::order::Targets;
 
     fn task() -> Task {
         Task::new(Subject::Everything { source: SourceId::default() }, Targets::All, "asked for", FoundBy::Operator, 0)

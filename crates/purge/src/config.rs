@@ -37,6 +37,9 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// The longest fill, in milliseconds: so long the second sweep waits at most. A fill older than this stores nothing.
     pub fill_ms_max: u64,
+    /// Whether pictures are made by processes that cannot be fenced or asked: then the second sweep waits for the longest fill, and
+    /// outer caches are told again, whether or not a fill is known to overlap.
+    pub fills_elsewhere: bool,
     /// When deletions found by scans and reads wait for a person.
     pub mass_loss: MassLoss,
     /// For how long originals found gone or changed by reads are counted together, in milliseconds.
@@ -75,6 +78,7 @@ impl Default for Config {
             hosts: Hosts::default(),
             state_dir: PathBuf::from("."),
             fill_ms_max: 60_000,
+            fills_elsewhere: false,
             mass_loss: MassLoss { percent: 5, count: 100 },
             mass_loss_window_ms: 600_000,
             queue_max: 10_000,
@@ -164,6 +168,14 @@ pub enum Error {
     Format {
         /// The journal.
         path: PathBuf,
+    },
+    /// A journal in a bucket cannot be used, or somebody else goes on with it.
+    #[error("journal {name}: {why}")]
+    Journal {
+        /// Its name.
+        name: String,
+        /// Why, in words.
+        why: String,
     },
     /// A listing failed, so nothing can be said about what is stored.
     #[error("cannot list the derivatives: {0}")]

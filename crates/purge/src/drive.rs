@@ -3,6 +3,7 @@
 //! another process at any point.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use afterimage_identity::{Answer, FoundBy, Invalidate, LayerState, ReceiptState};
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::bounded;
+use crate::config::Config;
 use crate::fences::{self, Raises};
 use crate::order::{DERIVATIVES, Target, Targets, Task};
 use crate::purger::Purger;
@@ -32,7 +34,9 @@ pub(crate) async fn drive(purger: Arc<Purger>, id: u64, raises: Option<Raises>, 
     let mut outer = JoinSet::new();
     if task.again.is_none() {
         let raises = fence(&purger, &task, raises);
-        let first = first_sweep(&purger, &task).await;
+        // Where the second sweep is due, it is all that is needed.
+        let first = resumed && is_due(&purger, &task) || first_sweep(&purger, &task).await;
+        purger.books.update(id, |task| task.swept = first);
         tell_all(&purger, &task, &is_clean, &mut outer);
         clean_up(&purger, &task, &raises, first, resumed, &clean).await;
     } else {
@@ -62,6 +66,17 @@ pub(crate) async fn drive(purger: Arc<Purger>, id: u64, raises: Option<Raises>, 
     let _ = purger.books.flush(false).await;
 }
 
+/// When the second sweep may begin, where fills cannot be asked whether they are over: what began before the event was heard is
+/// over then, or stores nothing.
+pub(crate) fn due_ms(config: &Config, task: &Task) -> Option<u64> {
+    (config.fills_elsewhere && task.again.is_none())
+        .then(|| task.receipt.heard_at_ms.saturating_add(config.fill_ms_max))
+}
+
+fn is_due(purger: &Purger, task: &Task) -> bool {
+    due_ms(&purger.config, task).is_some_and(|due_ms| purger.wall_ms() >= due_ms)
+}
+
 /// Raises the fences of a purge, unless that was done before, and writes it into the receipt.
 pub(crate) fn fence(purger: &Purger, task: &Task, raises: Option<Raises>) -> Raises {
     if let Some(raises) = raises.clone().filter(|_| task.receipt.state == ReceiptState::Fenced) {
@@ -80,7 +95,10 @@ pub(crate) fn note_fenced(purger: &Purger, id: u64, raises: &Raises, state: Rece
         if task.receipt.state == ReceiptState::Planned {
             task.receipt.state = state;
         }
-        task.receipt.fenced_at_ms.get_or_insert(now_ms);
+        // Without a cache of our own nothing says that nothing old is served any more.
+        if !purger.parts.fences.is_empty() {
+            task.receipt.fenced_at_ms.get_or_insert(now_ms);
+        }
         task.receipt.sequence = task.receipt.sequence.or(raises.sequence);
         task.receipt.entries_matched += raises.matched;
         task.receipt.fills_overlapping += raises.overlapping;
@@ -128,9 +146,12 @@ async fn clean_up(
         }
     }
     fences::drained(&purger.parts.fences, raises, Duration::from_millis(purger.config.fill_ms_max)).await;
+    while let Some(due_ms) = due_ms(&purger.config, task).filter(|_| !is_due(purger, task)) {
+        tokio::time::sleep(Duration::from_millis(due_ms.saturating_sub(purger.wall_ms()))).await;
+    }
     // A purge somebody asked for deletes new derivatives too, so it never sees none; one more sweep takes what the
     // overlapping fills may have left.
-    let overlapped = raises.overlapping > 0 || resumed;
+    let overlapped = raises.overlapping > 0 || resumed || purger.config.fills_elsewhere;
     if !task.is_unconditional() || overlapped {
         second_sweep(purger, task).await;
     }
@@ -176,6 +197,7 @@ fn failed(purger: &Purger, id: u64, layer: &str, why: &str, attempts: u32) {
 
 /// Deletes what has to go; how many it deleted, or what went wrong.
 async fn sweep(purger: &Arc<Purger>, task: &Task) -> Result<u64, String> {
+    let _sweeping = Sweeping::begin(purger);
     let swept = match &task.targets {
         Targets::All => purger.shelf.sweep_derivatives("").await,
         Targets::Prefix(prefix) => purger.shelf.sweep_below(prefix).await,
@@ -195,6 +217,22 @@ async fn sweep(purger: &Arc<Purger>, task: &Task) -> Result<u64, String> {
         purger.books.update(task.receipt.id, |task| task.removed(swept.removed, count));
     }
     failed.map_or(Ok(count), Err)
+}
+
+/// A sweep is under way while this lives.
+struct Sweeping<'a>(&'a AtomicUsize);
+
+impl<'a> Sweeping<'a> {
+    fn begin(purger: &'a Purger) -> Self {
+        purger.sweeping.fetch_add(1, Ordering::AcqRel);
+        Self(&purger.sweeping)
+    }
+}
+
+impl Drop for Sweeping<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Deletes the derivatives of one original that are not of the version there is now: it may have changed once more.

@@ -106,7 +106,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-fn record(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn record(payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     let mut record = Vec::with_capacity(HEAD_BYTES + payload.len());
     record.extend(length.to_le_bytes());
@@ -116,7 +116,7 @@ fn record(payload: &[u8]) -> Vec<u8> {
 }
 
 /// The whole records, how many bytes they take, and whether what follows looks like a torn record.
-fn read_records(mut body: &[u8]) -> (Vec<Vec<u8>>, usize, bool) {
+pub(crate) fn read_records(mut body: &[u8]) -> (Vec<Vec<u8>>, usize, bool) {
     let length_all = body.len();
     let mut records = Vec::new();
     while let Some((head, rest)) = body.split_at_checked(HEAD_BYTES) {

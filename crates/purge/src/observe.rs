@@ -298,6 +298,7 @@ pub(crate) async fn hold(purger: &Arc<Purger>, tasks: Vec<Task>) {
         let reason = "gone or changed, with very many others";
         let mut task = Task::new(subject, Targets::Originals(targets.to_vec()), reason, found_by, heard_at_ms);
         task.receipt.state = ReceiptState::Held;
+        task.receipt.recoverable.clone_from(&purger.config.recoverable);
         let raises = fences::raise(&purger.parts.fences, &selectors(&purger.config.source, &task));
         for id in purger.books.add(vec![task]) {
             note_fenced(purger, id, &raises, ReceiptState::Held);

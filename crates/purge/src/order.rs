@@ -104,6 +104,9 @@ pub(crate) struct Task {
     /// Whether the outer caches have to be told again: known when it is clean.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) again: Option<bool>,
+    /// Whether the first sweep was made, by this process.
+    #[serde(skip)]
+    pub(crate) swept: bool,
     /// An outer cache refused for good; tried again by the next process.
     #[serde(skip)]
     pub(crate) parked: bool,
@@ -129,7 +132,16 @@ impl Task {
             layers: Vec::new(),
             recoverable: Vec::new(),
         };
-        Self { receipt, targets, planned: Vec::new(), wide: false, told: BTreeMap::new(), again: None, parked: false }
+        Self {
+            receipt,
+            targets,
+            planned: Vec::new(),
+            wide: false,
+            told: BTreeMap::new(),
+            again: None,
+            swept: false,
+            parked: false,
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -18,6 +18,7 @@ use crate::hold::Losses;
 use crate::order::{Task, subject_of};
 use crate::queue::Queue;
 use crate::reconcile::Mode;
+use crate::shard::Shard;
 use crate::shelf::Shelf;
 use crate::{Config, Error, Filter, Order, Parts, StateLock, bounded, observe};
 
@@ -56,7 +57,9 @@ pub struct Purger {
     left: Mutex<Vec<u64>>,
     /// The purges being carried out: none is twice at a time.
     driven: Mutex<HashSet<u64>>,
-    _lock: StateLock,
+    /// How many sweeps are under way.
+    pub(crate) sweeping: AtomicUsize,
+    _lock: Option<StateLock>,
 }
 
 impl std::fmt::Debug for Purger {
@@ -85,12 +88,28 @@ impl Purger {
     /// [`Error::Config`], [`Error::State`] and [`Error::Format`].
     pub fn open_locked(config: Config, parts: Parts, lock: StateLock) -> Result<Arc<Self>, Error> {
         config.validate()?;
-        let books = Arc::new(Books::open(&config.state_dir, &config)?);
+        let books = Books::open(&config.state_dir, &config)?;
+        Ok(Self::over(books, config, parts, Some(lock)))
+    }
+
+    /// With the books of a journal in a bucket; of one that earlier runs wrote, no other run goes on with it when this returns.
+    /// [`Purger::visit`] does what is left in it. What is taken meanwhile is in the journal, as ever.
+    ///
+    /// # Errors
+    /// [`Error::Config`] and [`Error::Journal`].
+    pub async fn open_shard(config: Config, parts: Parts, shard: Shard) -> Result<Arc<Self>, Error> {
+        config.validate()?;
+        let books = Books::take_over(shard, &config).await?;
+        Ok(Self::over(books, config, parts, None))
+    }
+
+    fn over(books: Books, config: Config, parts: Parts, lock: Option<StateLock>) -> Arc<Self> {
+        let books = Arc::new(books);
         let shelf = Arc::new(Shelf::new(parts.derivatives.clone()));
         let left = books.unfinished();
         let window = Duration::from_millis(config.mass_loss_window_ms);
         let (queue, turns) = (Queue::new(config.queue_max), Semaphore::new(config.concurrent_max));
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             config,
             parts,
             books,
@@ -106,18 +125,16 @@ impl Purger {
             is_stopped: AtomicBool::new(false),
             left: Mutex::new(left),
             driven: Mutex::default(),
+            sweeping: AtomicUsize::new(0),
             _lock: lock,
-        }))
+        })
     }
 
     /// Finishes what an earlier process began, then takes events until `stop` resolves. What is unfinished then stays in
     /// the journal for the next process.
     pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
         self.is_stopped.store(false, Ordering::Release);
-        let left = std::mem::take(&mut *locked(&self.left));
-        for id in left {
-            self.start(id, None, true);
-        }
+        self.resume();
         if self.config.scan_at_start || self.books.scan().is_some() {
             self.scan_wanted.notify_one();
         }
@@ -127,6 +144,21 @@ impl Purger {
             () = self.clone().scan_again_and_again() => {}
         }
         self.stop();
+    }
+
+    /// Goes on with what an earlier process has left unfinished.
+    pub(crate) fn resume(self: &Arc<Self>) {
+        let left = std::mem::take(&mut *locked(&self.left));
+        for id in left {
+            self.start(id, None, true);
+        }
+    }
+
+    /// Ends whatever runs, and waits until it has ended.
+    pub(crate) async fn shut_down(&self) {
+        let mut running = std::mem::take(&mut *locked(&self.running));
+        self.is_stopped.store(true, Ordering::Release);
+        running.shutdown().await;
     }
 
     /// Stops every purge under way and whoever waits for one; the journal knows what is left to do.

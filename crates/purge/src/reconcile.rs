@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use afterimage_identity::{Answer, FoundBy, OriginalKey, ReceiptState, Removed, Subject};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::Error;
 use crate::observe::hold;
 use crate::order::{TARGETS_MAX, Target, Targets, Task};
 use crate::purger::Purger;
-use crate::scan::{Scanned, scan};
+use crate::scan::{Budget, Scanned, scan};
 
 /// How much a reconciliation may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,8 +96,21 @@ impl Purger {
         mode: Mode,
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Report, Error> {
+        self.reconcile_until(mode, progress, None).await
+    }
+
+    /// As [`Purger::reconcile`]; it pauses at `until`, as at the end of its budget, whatever the mode.
+    ///
+    /// # Errors
+    /// As [`Purger::reconcile`].
+    pub async fn reconcile_until(
+        self: &Arc<Self>,
+        mode: Mode,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+        until: Option<Instant>,
+    ) -> Result<Report, Error> {
         if mode == Mode::DryRun {
-            let budget = self.config.scan_requests_max;
+            let budget = Budget { requests_max: self.config.scan_requests_max, until };
             let scanned = scan(self, Scanned::default(), progress, false, budget).await?;
             let lost = scanned.report.gone + scanned.report.changed;
             let held = self.config.mass_loss.is_reached(lost, scanned.report.originals);
@@ -116,12 +130,13 @@ impl Purger {
             }
         };
         // A person who decides wants to be done.
-        let budget = self.config.scan_requests_max.filter(|_| mode == Mode::Run);
+        let requests_max = self.config.scan_requests_max.filter(|_| mode == Mode::Run);
+        let budget = Budget { requests_max, until };
         let mut scanned = scan(self, start, progress, true, budget).await?;
         let mut all = Vec::new();
         loop {
             if scanned.report.paused {
-                let mut report = self.conclude_part(scanned).await;
+                let mut report = self.conclude_part(mode, scanned).await;
                 report.receipts.extend(all);
                 return Ok(report);
             }
@@ -139,21 +154,22 @@ impl Purger {
                 self.wait(*id).await;
             }
             let spent = report.asked + report.listed;
-            let budget = budget.map(|max| max.saturating_sub(spent));
+            let requests_max = budget.requests_max.map(|max| max.saturating_sub(spent));
+            let budget = Budget { requests_max, until };
             scanned = scan(self, Scanned::default(), progress, true, budget).await?;
         }
     }
 
     /// As far as a scan came within its budget: what it found is purged, or held if it is too much for what was seen so far.
     /// What was held before stays held until a whole scan has looked at it.
-    async fn conclude_part(self: &Arc<Self>, scanned: Scanned) -> Report {
+    async fn conclude_part(self: &Arc<Self>, mode: Mode, scanned: Scanned) -> Report {
         let Scanned { at, suspects, mut report } = scanned;
         let known = report.originals.max(self.books.originals_known());
         let is_mass_loss = self.config.mass_loss.is_reached(at.lost, known);
         let tasks: Vec<Task> = suspects.chunks(TARGETS_MAX).map(|targets| self.task_of(targets)).collect();
         self.books.scan_ended(self.books.originals_known());
         self.books.scanned(at, &[]);
-        if is_mass_loss {
+        if is_mass_loss && mode == Mode::Run {
             report.held = true;
             hold(self, tasks).await;
         } else {

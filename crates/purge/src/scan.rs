@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use afterimage_identity::{Answer, FoundBy, Happened, Original, Removed, Selector};
+use tokio::time::Instant;
 
 use crate::Error;
-use crate::books::ScanAt;
 use crate::fences;
 use crate::order::{REMOVED_MAX, Target};
+use crate::pages::ScanAt;
 use crate::plan::{Plan, plan};
 use crate::purger::Purger;
 use crate::reconcile::{Progress, Report};
@@ -31,24 +32,32 @@ pub(crate) struct Scanned {
     pub(crate) report: Report,
 }
 
+/// How much one pass may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    pub(crate) requests_max: Option<u64>,
+    pub(crate) until: Option<Instant>,
+}
+
 /// Goes through everything stored from `scanned` on, and tells `progress` after each chunk. If it `acts`, edges stop
-/// serving what it finds at once, and the journal knows how far it has come. Past `requests_max` it pauses.
+/// serving what it finds at once, and the journal knows how far it has come. Past its budget it pauses.
 pub(crate) async fn scan(
     purger: &Arc<Purger>,
     mut scanned: Scanned,
     progress: &(dyn Fn(Progress) + Send + Sync),
     acts: bool,
-    requests_max: Option<u64>,
+    budget: Budget,
 ) -> Result<Scanned, Error> {
     let mut groups = purger.shelf.groups("", scanned.at.after.clone());
     let mut next_at = tokio::time::Instant::now();
     loop {
         let spent = scanned.report.asked + groups.pages;
-        let left =
-            requests_max.map_or(usize::MAX, |max| usize::try_from(max.saturating_sub(spent)).unwrap_or(usize::MAX));
+        let left = budget
+            .requests_max
+            .map_or(usize::MAX, |max| usize::try_from(max.saturating_sub(spent)).unwrap_or(usize::MAX));
         // One request is kept for the page that the chunk may need.
         let room = CHUNK_MAX.min(purger.config.scan_per_s as usize).min(left.saturating_sub(1));
-        if room == 0 {
+        if room == 0 || budget.until.is_some_and(|until| tokio::time::Instant::now() >= until) {
             scanned.report.paused = true;
             break;
         }

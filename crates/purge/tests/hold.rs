@@ -47,10 +47,12 @@ async fn the_bounds_are_exact() {
 
 #[tokio::test(start_paused = true)]
 async fn a_person_confirms_and_a_restart_forgets_nothing() {
-    let world = lost(20, 100).await;
+    let mut world = lost(20, 100).await;
+    world.config.recoverable = vec!["earlier versions".to_owned()];
     let running = world.run();
     running.purger.reconcile(Mode::Run, &|_| {}).await.unwrap();
     assert_eq!(running.receipts()[0].state, ReceiptState::Held);
+    assert_eq!(running.receipts()[0].recoverable, ["earlier versions"], "who decides has to know");
     running.die().await;
 
     let running = world.run();

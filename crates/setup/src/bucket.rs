@@ -8,9 +8,11 @@ use afterimage_store::bucket::{Config, Limits, Place};
 use afterimage_store::{Error, Read, Write};
 
 use crate::Source;
+use crate::buckets::{NamedBucket, wrong_endpoint};
 use crate::mistake::Mistake;
 use crate::table::Settings;
 use crate::value::quoted;
+use crate::wire::Proof;
 
 impl Settings {
     /// Whether any source is a bucket.
@@ -31,11 +33,20 @@ impl Settings {
 
     fn bucket_config(&self, place: Place) -> Config {
         let s3 = &self.s3;
-        Config {
+        let usual = || NamedBucket {
+            name: String::new(),
             endpoint: s3.endpoint.clone(),
             region: s3.region.clone(),
             path_style: s3.path_style,
-            profile: s3.profile.clone(),
+            profile: None,
+        };
+        let NamedBucket { endpoint, region, path_style, profile, .. } =
+            s3.buckets.of(place.bucket()).cloned().unwrap_or_else(usual);
+        Config {
+            endpoint,
+            region,
+            path_style,
+            profile: profile.or_else(|| s3.profile.clone()),
             profiles_file: s3.profiles_file.clone(),
             limits: Limits {
                 attempts_max: s3.attempts_max,
@@ -45,6 +56,14 @@ impl Settings {
             },
             ..Config::new(place)
         }
+    }
+
+    /// How the bucket at `url` is asked.
+    ///
+    /// # Errors
+    /// The remedy.
+    pub fn bucket_at(&self, url: &str) -> Result<Config, String> {
+        Place::parse(url).map(|place| self.bucket_config(place)).map_err(|remedy| format!("{url}: {remedy}"))
     }
 
     /// How each bucket among `root` and the mounts is asked, by its URL. What cannot be read was reported.
@@ -113,29 +132,34 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
             "is for a bucket of derivatives; set derivatives.url, or leave it out".into(),
         );
     }
-    if let Some(endpoint) = &settings.s3.endpoint {
-        let is_url = endpoint.parse::<http::Uri>().is_ok_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-        });
-        if !is_url {
-            wrong("s3.endpoint", endpoint, "write scheme and host, such as \"http://127.0.0.1:9000\"".into());
-        }
+    if let Some(endpoint) = &settings.s3.endpoint
+        && let Some(remedy) = wrong_endpoint(endpoint)
+    {
+        wrong("s3.endpoint", endpoint, remedy.into());
     }
     found
 }
 
 /// Opens a bucket of originals.
 #[cfg(feature = "s3")]
-pub(crate) fn open_originals(config: &Config) -> Result<(Arc<dyn Read>, Option<String>), Error> {
-    let originals = afterimage_store::BucketOriginals::open(config)?;
+pub(crate) fn open_originals(config: &Config, proof: Proof) -> Result<(Arc<dyn Read>, Option<String>), Error> {
+    use afterimage_store::BucketOriginals as Originals;
+    let originals = match proof {
+        Proof::AtStart => Originals::open(config)?,
+        Proof::WhenNeeded => Originals::open_unasked(config)?,
+    };
     let recoverable = originals.recoverable();
     Ok((Arc::new(originals), recoverable))
 }
 
 /// Opens a bucket of derivatives.
 #[cfg(feature = "s3")]
-pub(crate) fn open_derivatives(config: &Config) -> Result<Arc<dyn Write>, Error> {
-    Ok(Arc::new(afterimage_store::BucketDerivatives::open(config)?))
+pub(crate) fn open_derivatives(config: &Config, proof: Proof) -> Result<Arc<dyn Write>, Error> {
+    use afterimage_store::BucketDerivatives as Derivatives;
+    Ok(Arc::new(match proof {
+        Proof::AtStart => Derivatives::open(config)?,
+        Proof::WhenNeeded => Derivatives::open_unasked(config)?,
+    }))
 }
 
 #[cfg(not(feature = "s3"))]
@@ -145,13 +169,13 @@ fn not_in_this_build<T>(config: &Config) -> Result<T, Error> {
 
 /// Refuses: this build has no S3.
 #[cfg(not(feature = "s3"))]
-pub(crate) fn open_originals(config: &Config) -> Result<(Arc<dyn Read>, Option<String>), Error> {
+pub(crate) fn open_originals(config: &Config, _: Proof) -> Result<(Arc<dyn Read>, Option<String>), Error> {
     not_in_this_build(config)
 }
 
 /// Refuses: this build has no S3.
 #[cfg(not(feature = "s3"))]
-pub(crate) fn open_derivatives(config: &Config) -> Result<Arc<dyn Write>, Error> {
+pub(crate) fn open_derivatives(config: &Config, _: Proof) -> Result<Arc<dyn Write>, Error> {
     not_in_this_build(config)
 }
 
@@ -207,6 +231,30 @@ mod tests {
             let found = mistakes_of(&settings);
             assert!(found.iter().any(|mistake| mistake.contains("feature s3")), "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_bucket_with_a_table_is_asked_as_it_says_and_every_other_as_before() {
+        let mut settings = Settings::default();
+        settings.s3.endpoint = Some("http://127.0.0.1:9000".into());
+        (settings.s3.path_style, settings.s3.profile) = (true, Some("usual".into()));
+        let table = NamedBucket { name: "pictures".into(), region: Some("eu-west-1".into()), ..NamedBucket::default() };
+        settings.s3.buckets.0.push(table);
+        settings.derivatives.url = Some("s3://derived/d".into());
+        let own = settings.bucket_at("s3://pictures/p").unwrap();
+        assert_eq!((own.endpoint, own.region.as_deref(), own.path_style), (None, Some("eu-west-1"), false));
+        assert_eq!(own.profile.as_deref(), Some("usual"));
+        let other = settings.derivatives_bucket().unwrap();
+        assert_eq!(
+            (other.endpoint.as_deref(), other.region, other.path_style),
+            (Some("http://127.0.0.1:9000"), None, true)
+        );
+        settings.s3.buckets.0[0].profile = Some("own".into());
+        assert_eq!(settings.bucket_at("s3://pictures").unwrap().profile.as_deref(), Some("own"));
+        settings.derivatives.url = Some("s3://pictures/d".into());
+        settings.derivatives.profile = Some("derived".into());
+        assert_eq!(settings.derivatives_bucket().unwrap().profile.as_deref(), Some("derived"));
+        assert!(settings.bucket_at("s3://ab").unwrap_err().contains("s3://ab: "));
     }
 
     #[test]

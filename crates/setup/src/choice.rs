@@ -93,6 +93,15 @@ choices! {
         /// By polling alone.
         Poll = "poll",
     }
+    /// Which pictures are made in worker processes.
+    Isolation {
+        /// None.
+        None = "none",
+        /// Those that only native code can decode, and those that become AVIF.
+        Native = "native",
+        /// All.
+        All = "all",
+    }
     /// How far a JPEG is shrunk by its own decoder.
     Scaling {
         /// As far as nobody can tell.
@@ -115,6 +124,13 @@ choices! {
         Halved = "halved",
         /// At every pixel.
         Whole = "whole",
+    }
+    /// The colour space of derivatives where a request names none.
+    ColorSpace {
+        /// sRGB, without a profile.
+        Srgb = "srgb",
+        /// The original's own, where it has a profile for RGB.
+        Origin = "origin",
     }
     /// The value of `Cross-Origin-Resource-Policy`.
     CrossOriginResourcePolicy {

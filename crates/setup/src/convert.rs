@@ -3,12 +3,14 @@
 use std::io;
 use std::path::Path;
 
-use afterimage_edge::{Config as Edge, Cors, Fallback, PassThrough, PoolConfig};
+use afterimage_edge::{
+    Config as Edge, Cors, Fallback, Isolated, Isolation as Isolating, PassThrough, PoolConfig, WorkerCommand,
+};
 use afterimage_imaging as imaging;
 use afterimage_variant as variant;
 use bytes::Bytes;
 
-use crate::choice::{AvifChroma, OnUnprovable, OriginalsMode, QualityScale, Scaling, WatchMode};
+use crate::choice::{AvifChroma, ColorSpace, Isolation, OnUnprovable, OriginalsMode, QualityScale, Scaling, WatchMode};
 use crate::{DiskTier, Locations, Mistake, Settings, Source, Wiring};
 
 /// Reads a file whole; lent by the top rank for the fallback picture.
@@ -34,6 +36,11 @@ impl Settings {
                 Scaling::Best => imaging::Scaling::Best,
                 Scaling::Fast => imaging::Scaling::Fast,
             },
+            linear_light: self.output.linear_light,
+            gamut_default: match self.output.color_space {
+                ColorSpace::Srgb => variant::Gamut::Srgb,
+                ColorSpace::Origin => variant::Gamut::Origin,
+            },
             quality_default: imaging::QualityDefaults {
                 jpeg: self.output.jpeg_quality,
                 webp: self.output.webp_quality,
@@ -52,6 +59,21 @@ impl Settings {
             allow_svg: self.originals.svg,
             srcset_widths: self.policy.ladder.clone(),
         }
+    }
+
+    /// How workers are used, if any are. `command` is a program that serves [`imaging::job`]s.
+    pub fn isolation(&self, command: WorkerCommand) -> Option<Isolating> {
+        let which = match self.render.isolation {
+            Isolation::None => return None,
+            Isolation::Native => Isolated::Native,
+            Isolation::All => Isolated::All,
+        };
+        Some(Isolating { which, command, jobs_max: self.render.worker_jobs_max })
+    }
+
+    /// Bytes of originals that are in memory at once: the largest fits, and they stay below what renders may take.
+    fn originals_bytes_max(&self) -> u64 {
+        (self.render.memory_bytes_max.get() / 4).max(self.limits.source_bytes_max.get())
     }
 
     /// The read story's configuration.
@@ -74,6 +96,7 @@ impl Settings {
                 OnUnprovable::ServeStale(stale) => Some(stale),
             },
             source_bytes_max: self.limits.source_bytes_max.get(),
+            originals_bytes_max: self.originals_bytes_max(),
             browser_age_s: seconds(http.browser_age),
             shared_age_s: seconds(http.shared_age),
             error_age_s: seconds(http.error_age),
@@ -134,6 +157,29 @@ impl Settings {
         Ok(Some(Fallback { media_type: format.media_type().to_owned(), body: Bytes::from(body) }))
     }
 
+    /// The write story's configuration.
+    ///
+    /// # Errors
+    /// Hosts that cannot be.
+    pub(crate) fn purge_config(&self, state_directory: &Path) -> Result<afterimage_purge::Config, Vec<Mistake>> {
+        Ok(afterimage_purge::Config {
+            source: self.source.name.clone(),
+            hosts: self.hosts()?,
+            state_dir: state_directory.to_owned(),
+            fill_ms_max: milliseconds(self.purge.fill_timeout),
+            mass_loss: afterimage_purge::MassLoss {
+                percent: u8::try_from(self.purge.mass_loss_percent).unwrap_or(100),
+                count: self.purge.mass_loss_count,
+            },
+            receipts_max: self.receipts.kept_max,
+            // What waits for an outer cache must not be given up because very much was deleted at once.
+            open_max: if self.cdn.0.is_empty() { 10_000 } else { 100_000 },
+            scan_every_ms: Some(milliseconds(self.purge.reconcile_interval)).filter(|every| *every > 0),
+            scan_requests_max: Some(self.purge.reconcile_requests_max).filter(|max| *max > 0),
+            ..Default::default()
+        })
+    }
+
     /// The configuration of every part over `source` and what is mounted on it, with state at `locations`.
     ///
     /// # Errors
@@ -159,6 +205,7 @@ impl Settings {
                 memory_bytes_max: self.render.memory_bytes_max.get(),
                 render_time_max: self.render.timeout,
             },
+            isolation: None,
             cache: afterimage_cache::Config {
                 bytes_max: self.cache.memory_bytes_max.get(),
                 item_bytes_max: self.cache.item_bytes_max.get().min(self.cache.memory_bytes_max.get()),
@@ -182,22 +229,7 @@ impl Settings {
                 ..Default::default()
             },
             outer: self.cdn.0.clone(),
-            purge: afterimage_purge::Config {
-                source: self.source.name.clone(),
-                hosts: self.hosts()?,
-                state_dir: locations.state.clone(),
-                fill_ms_max: milliseconds(self.purge.fill_timeout),
-                mass_loss: afterimage_purge::MassLoss {
-                    percent: u8::try_from(self.purge.mass_loss_percent).unwrap_or(100),
-                    count: self.purge.mass_loss_count,
-                },
-                receipts_max: self.receipts.kept_max,
-                // What waits for an outer cache must not be given up because very much was deleted at once.
-                open_max: if self.cdn.0.is_empty() { 10_000 } else { 100_000 },
-                scan_every_ms: Some(milliseconds(self.purge.reconcile_interval)).filter(|every| *every > 0),
-                scan_requests_max: Some(self.purge.reconcile_requests_max).filter(|max| *max > 0),
-                ..Default::default()
-            },
+            purge: self.purge_config(&locations.state)?,
             watch: afterimage_events::Config {
                 poll_ms: milliseconds(self.watch.poll_interval),
                 prefer: match self.watch.mode {

@@ -78,6 +78,8 @@ pub enum Kind {
     DistributionId,
     /// A list of outer caches.
     OuterCaches,
+    /// A list of buckets that are asked otherwise.
+    NamedBuckets,
 }
 
 impl Kind {
@@ -108,6 +110,7 @@ impl Kind {
             Self::Mounts => "list of tables: prefix, directory or url, hosts, window; or of texts".into(),
             Self::AccessKeys => "list of tables: id, secret or secret_file".into(),
             Self::OuterCaches => "list of tables; see below".into(),
+            Self::NamedBuckets => "list of tables: name, endpoint, region, path_style, profile".into(),
             Self::DistributionId => "id, 1 to 64 of A-Z, a-z, 0-9, - and _".into(),
         }
     }

@@ -6,6 +6,7 @@
 mod access;
 mod behaviour;
 mod bucket;
+mod buckets;
 mod check;
 mod choice;
 mod convert;
@@ -16,6 +17,7 @@ mod events;
 #[cfg(feature = "tls")]
 mod fetch;
 mod file;
+mod function;
 mod imgproxy;
 mod list;
 mod locations;
@@ -28,6 +30,7 @@ mod promise;
 mod proxies;
 mod read;
 mod reference;
+mod rewrite;
 mod rules;
 mod secret;
 mod size;
@@ -36,17 +39,21 @@ mod table;
 mod upstream;
 mod value;
 mod wire;
+#[cfg(all(feature = "s3", feature = "sqs"))]
+mod writing;
 
 pub use access::{AccessKey, AccessKeys, DistributionId};
 pub use behaviour::Behaviours;
+pub use buckets::{NamedBucket, NamedBuckets};
 pub use check::{disk_overlap, overlap};
 pub use choice::{
-    AccessForm, AvifChroma, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,
-    OriginalsMode, PolicyKind, QualityScale, Scaling, Scheme, Trust, WatchMode,
+    AccessForm, AvifChroma, ClientAddress, ColorSpace, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat,
+    LogLevel, OnUnprovable, OriginalsMode, PolicyKind, QualityScale, Scaling, Scheme, Trust, WatchMode,
 };
 pub use convert::ReadFile;
 pub use define::{Definition, Reload};
 pub use events::{Events, EventsWiring};
+pub use function::{FUNCTION_ANSWER_BYTES_MAX, wire_function};
 pub use list::{Presets, Ratio};
 pub use locations::{
     Locations, SOCKET_PATH_BYTES_MAX, canonical_path, is_private_directory, locations, prepare_socket_folder, sockets,
@@ -58,9 +65,12 @@ pub use outer::OuterCaches;
 pub use promise::{Shape, promise};
 pub use read::{ReadSecret, Sources};
 pub use reference::{example_toml, reference_page};
+pub use rewrite::AtTheEdge;
 pub use secret::{Secret, SigningKey, SigningKeys};
 pub use size::Bytes;
 pub use source::{Placed, Source};
 pub use table::*;
 pub use upstream::{AskedServer, Upstream};
 pub use wire::{DiskTier, WireError, Wired, Wiring, watch, wire, wire_with};
+#[cfg(all(feature = "s3", feature = "sqs"))]
+pub use writing::{Writing, WritingConfig};

@@ -1,7 +1,7 @@
 //! The promise in words: what a deleted picture can still do under these settings, and what may be asked for. It states
 //! bounds that other parts keep; it must never state one that no setting or protocol backs.
 
-use crate::choice::{OnUnprovable, OriginalsMode, PolicyKind, Trust};
+use crate::choice::{Isolation, OnUnprovable, OriginalsMode, PolicyKind, Trust};
 use crate::duration::display;
 use crate::source::Placed;
 use crate::table::Settings;
@@ -63,6 +63,8 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
     };
     line("in memory", format!("up to {} (cache.memory_bytes_max)", settings.cache.memory_bytes_max));
     line("on disk", disk_tier(settings));
+    text.push_str("Where pictures are made\n");
+    let _ = writeln!(text, "  {:<24}{}", isolated(settings), memory(settings));
     text.push_str("What may be asked for\n");
     hosts(settings, &mut text);
     let mut line = |place: &str, words: String| {
@@ -82,6 +84,24 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
         passing(settings, origin, &mut text);
     }
     text
+}
+
+/// Which bytes from outside are read in a process that can reach nothing.
+fn isolated(settings: &Settings) -> &'static str {
+    match settings.render.isolation {
+        Isolation::All => "in worker processes",
+        Isolation::Native => "native decoders apart",
+        Isolation::None => "IN THIS PROCESS",
+    }
+}
+
+fn memory(settings: &Settings) -> String {
+    let what = match settings.render.isolation {
+        Isolation::All => "a crash or an exploit costs one request (render.isolation)",
+        Isolation::Native => "a crash or an exploit of what is not safe Rust costs one request (render.isolation)",
+        Isolation::None => "a crash of a native decoder ends the server (render.isolation)",
+    };
+    format!("{what}; {} for all at once (render.memory_bytes_max)", settings.render.memory_bytes_max)
 }
 
 /// Who reaches what.

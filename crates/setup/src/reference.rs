@@ -82,6 +82,7 @@ pub fn example_toml() -> String {
                 Kind::OuterCaches => text.push_str(EXAMPLE_OUTER_CACHE),
                 Kind::AccessKeys => text.push_str(EXAMPLE_ACCESS_KEY),
                 Kind::Mounts => text.push_str(EXAMPLE_MOUNTS),
+                Kind::NamedBuckets => text.push_str(EXAMPLE_BUCKETS),
                 kind => text.push_str(&line(definition, kind)),
             }
         }
@@ -103,6 +104,10 @@ const EXAMPLE_KEY: &str = "\
 
 const EXAMPLE_MOUNTS: &str = "\
 # mounts = [{ prefix = \"team/\", directory = \"/srv/team\", hosts = [\"img.example.com\"], window = \"5s\" }]
+";
+
+const EXAMPLE_BUCKETS: &str = "\
+# buckets = [{ name = \"old-pictures\", endpoint = \"http://127.0.0.1:9000\", path_style = true }]
 ";
 
 const EXAMPLE_BEHAVIOUR: &str = "\

@@ -7,9 +7,10 @@
 
 use crate::access::{AccessKeys, DistributionId};
 use crate::behaviour::Behaviours;
+use crate::buckets::NamedBuckets;
 use crate::choice::{
-    AccessForm, AvifChroma, ClientAddress, CrossOriginResourcePolicy, ForwardedBy, LogFormat, LogLevel, OnUnprovable,
-    OriginalsMode, PolicyKind, QualityScale, Scaling, Trust, WatchMode,
+    AccessForm, AvifChroma, ClientAddress, ColorSpace, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat,
+    LogLevel, OnUnprovable, OriginalsMode, PolicyKind, QualityScale, Scaling, Trust, WatchMode,
 };
 use crate::define::{Definition, Kind, Reload, WINDOW, bytes, count, milliseconds, seconds, settings};
 use crate::list::{Presets, Ratio};
@@ -97,6 +98,9 @@ settings! {
         profile: Option<String> = "", Kind::Text("pictures"), Restart;
         /// The file of profiles, instead of ~/.aws/config and ~/.aws/credentials.
         profiles_file: Option<PathBuf> = "", Kind::Path, Restart;
+        /// Buckets that are asked otherwise than endpoint, region and path_style above say: none of the three holds for a bucket that
+        /// is named here. Its profile is the one above unless it has its own.
+        buckets: NamedBuckets = "", Kind::NamedBuckets, Restart;
         /// How often a request is tried in all, where a further try may help.
         attempts_max: u32 = "4", count(1, 10), Restart;
         /// The longest time until an answer begins, for one try.
@@ -207,6 +211,11 @@ settings! {
         memory_bytes_max: Bytes = "1GiB", bytes(16 * MIB, 16 * TIB), Restart;
         /// The longest time one picture may take.
         timeout: Duration = "15s", milliseconds(100, 600_000), Restart;
+        /// Which pictures are made in worker processes that can reach nothing. "native": AVIF in and out, and rare kinds of JPEG:
+        /// what only native code can do, and nothing can stop. "all": every picture. "none": all in the server itself.
+        isolation: Isolation = "native", Kind::Choice(Isolation::WORDS), Restart;
+        /// Pictures after which a worker process is replaced.
+        worker_jobs_max: u32 = "256", count(1, 1_000_000), Restart;
         /// How long auto=format waits for its AVIF before it answers WebP with a short life.
         avif_wait: Duration = "50ms", milliseconds(0, 60_000), Live;
     }
@@ -249,6 +258,10 @@ settings! {
         webp_method: u8 = "3", count(0, 6), Live;
         /// How JPEGs are shrunk. "best": the resampler has the last word, the result is as from every pixel. "fast": the decoder shrinks as far as it can, as libvips does.
         scaling: Scaling = "best", Kind::Choice(Scaling::WORDS), Live;
+        /// Shrink in linear light: fine bright lines keep their brightness. Every JPEG is then decoded whole, which costs ten to twenty times as much.
+        linear_light: bool = "false", Kind::Bool, Live;
+        /// The colour space where a request names none by `cs`. "srgb": every screen shows it right. "origin": a wide gamut stays, with its profile.
+        color_space: ColorSpace = "srgb", Kind::Choice(ColorSpace::WORDS), Live;
         /// Keep the artist and copyright fields. All other metadata always goes.
         copyright: bool = "false", Kind::Bool, Live;
     }
@@ -398,6 +411,13 @@ settings! {
     receipts: ReceiptsSettings {
         /// Receipts kept; beyond it the oldest go.
         kept_max: usize = "10000", count(1, 10_000_000), Restart;
+    }
+
+    /// The functions that purge on AWS. See docs/operating/lambda.md.
+    lambda: LambdaSettings {
+        /// The URL of the queue of SQS through which they are woken for what is to be done later: second sweeps, and asking CDNs whether
+        /// they are done. `afterimage-purge` has to read it; no server does.
+        later_queue: Option<String> = "", Kind::Text("https://sqs.eu-central-1.amazonaws.com/111122223333/later"), Restart;
     }
 
     /// Log lines, on standard error.

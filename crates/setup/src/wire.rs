@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use afterimage_cache::{Cache, DiskConfig, DiskParts, MachineFiles};
-use afterimage_edge::{Edge, Kept, OnDisk, Pool, PoolConfig, Renderer, Upstream as Passing};
+use afterimage_edge::{Edge, Isolation, Kept, OnDisk, Pool, PoolConfig, Renderer, Upstream as Passing};
 use afterimage_events::Watch;
 use afterimage_identity::{Clock, Event, Fence, Invalidate, Notice, Original, OriginalKey, Subject};
 use afterimage_origin::{Origin, Originals as HttpOriginals};
 use afterimage_purge::{Purger, StateLock};
 use afterimage_store::bucket::{Config as BucketConfig, Place};
+use afterimage_store::keep::Folder;
 use afterimage_store::{Absences, Asker, Derivatives, Originals, Read, Write};
 
 use crate::bucket;
@@ -41,6 +42,9 @@ pub struct Wiring {
     pub upstream: Option<afterimage_origin::Config>,
     /// Its render pool.
     pub pool: PoolConfig,
+    /// The worker processes behind it; without, everything is rendered in this process. Only a program that can be started
+    /// as a worker may name one.
+    pub isolation: Option<Isolation>,
     /// Its cache.
     pub cache: afterimage_cache::Config,
     /// The cache's tier on disk, where there is one.
@@ -84,6 +88,8 @@ pub struct Wired {
     pub servers: Vec<AskedServer>,
     /// The doors for events of buckets.
     pub events: Option<Events>,
+    /// The caches in front.
+    pub outer: Vec<Arc<afterimage_cdn::Layer>>,
 }
 
 /// The parts cannot be joined.
@@ -107,6 +113,9 @@ pub enum WireError {
     /// The render threads cannot be started.
     #[error("the threads cannot be started: {0}")]
     Threads(std::io::Error),
+    /// Worker processes cannot be started.
+    #[error("{0}; where no process may be started, set render.isolation = \"none\"")]
+    Workers(std::io::Error),
     /// The directory cannot be watched.
     #[error(transparent)]
     Watch(#[from] afterimage_events::Error),
@@ -117,7 +126,10 @@ pub enum WireError {
 /// # Errors
 /// [`WireError`] says which part could not be had. Nothing was changed then.
 pub fn wire(wiring: &Wiring, clock: Arc<dyn Clock>, about: &str) -> Result<Wired, WireError> {
-    let pool = Pool::start(wiring.pool, clock.clone()).map_err(WireError::Threads)?;
+    let pool = match &wiring.isolation {
+        None => Pool::start(wiring.pool, clock.clone()).map_err(WireError::Threads)?,
+        Some(isolation) => Pool::isolated(wiring.pool, isolation.clone(), clock.clone()).map_err(WireError::Workers)?,
+    };
     wire_with(wiring, clock, about, Arc::new(pool))
 }
 
@@ -142,9 +154,9 @@ pub fn wire_with(
     };
     let lock = StateLock::acquire(&wiring.state_directory, &*clock, Some(about.to_owned()))?;
     let mut recoverable = Vec::new();
-    let (originals, absences) = open_sources(wiring, &clock, &mut servers, &mut recoverable)?;
+    let (originals, absences) = open_sources(wiring, &clock, Proof::AtStart, &mut servers, &mut recoverable)?;
     let derivatives: Arc<dyn Write> = match &wiring.derivatives_bucket {
-        Some(config) => bucket::open_derivatives(config)?,
+        Some(config) => bucket::open_derivatives(config, Proof::AtStart)?,
         None => Arc::new(Derivatives::open(&wiring.derivatives_directory, wiring.derivatives.clone())?),
     };
     let ask = Arc::new(Asker::new(originals.clone(), clock.clone()));
@@ -152,12 +164,13 @@ pub fn wire_with(
     let fences: Vec<Arc<dyn Fence>> = vec![Arc::new(cache.clone())];
     let state_dir = wiring.state_directory.clone();
     let purge = afterimage_purge::Config { state_dir, recoverable, ..wiring.purge.clone() };
+    let outer = open_outer(wiring, &clock)?;
     let parts = afterimage_purge::Parts {
         fences: fences.clone(),
         derivatives: derivatives.clone(),
         originals: originals.clone(),
         ask: ask.clone(),
-        invalidators: open_outer(wiring, &clock)?,
+        invalidators: outer.iter().map(|layer| layer.clone() as Arc<dyn Invalidate>).collect(),
         clock: clock.clone(),
     };
     let purger = Purger::open_locked(purge, parts, lock)?;
@@ -172,16 +185,19 @@ pub fn wire_with(
         notice: purger.clone(),
         clock,
     };
-    Ok(Wired { edge: Edge::new(wiring.edge.clone(), parts), purger, originals, absences, fences, servers, events })
+    let edge = Edge::new(wiring.edge.clone(), parts);
+    Ok(Wired { edge, purger, originals, absences, fences, servers, events, outer })
 }
 
 /// Joins every outer cache. What is sent and not complete is kept in a folder of its own beside the journal.
-fn open_outer(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Vec<Arc<dyn Invalidate>>, WireError> {
+fn open_outer(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Vec<Arc<afterimage_cdn::Layer>>, WireError> {
     let open = |config: &afterimage_cdn::Config| {
         let outbox = wiring.state_directory.join("outbox").join(&config.name);
-        let layer = afterimage_cdn::Layer::open(config, Some(&outbox), clock.clone());
+        let failed = |error| WireError::Outer(format!("{}: {error}", outbox.display()));
+        let keep = Arc::new(Folder::open(&outbox).map_err(failed)?);
+        let layer = afterimage_cdn::Layer::open(config, Some(keep), clock.clone());
         let layer = layer.map_err(|why| WireError::Outer(format!("{}: {why}", config.name)))?;
-        Ok(Arc::new(layer) as Arc<dyn Invalidate>)
+        Ok(Arc::new(layer))
     };
     wiring.outer.iter().map(open).collect()
 }
@@ -206,11 +222,21 @@ fn open_cache(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Cache<Kept>, Wi
     Ok(cache)
 }
 
+/// When a bucket has to show what it can prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// Before anything is served: what is missing is said while somebody looks.
+    AtStart,
+    /// Before the first answer that needs it.
+    WhenNeeded,
+}
+
 /// Opens every source, and joins them into one; those on other machines have to show that they can prove absence. Notes what each
 /// keeps of what is deleted there.
-fn open_sources(
+pub(crate) fn open_sources(
     wiring: &Wiring,
     clock: &Arc<dyn Clock>,
+    proof: Proof,
     servers: &mut Vec<AskedServer>,
     recoverable: &mut Vec<String>,
 ) -> Result<(Arc<dyn Read>, Arc<Absences>), WireError> {
@@ -218,7 +244,7 @@ fn open_sources(
     let mounted = wiring.mounts.iter().map(|mount| (mount.prefix.as_str(), &mount.source));
     let (mut opened, mut remote) = (Vec::new(), Vec::new());
     for (prefix, source) in root.chain(mounted) {
-        let read = open_source(wiring, clock, (prefix, source), servers, recoverable)?;
+        let read = open_source(wiring, clock, (prefix, source, proof), servers, recoverable)?;
         if source.directory().is_none() {
             remote.push((prefix.to_owned(), source.to_string(), read.clone()));
         }
@@ -233,7 +259,7 @@ fn open_sources(
 fn open_source(
     wiring: &Wiring,
     clock: &Arc<dyn Clock>,
-    (prefix, source): (&str, &Source),
+    (prefix, source, proof): (&str, &Source, Proof),
     servers: &mut Vec<AskedServer>,
     recoverable: &mut Vec<String>,
 ) -> Result<Arc<dyn Read>, WireError> {
@@ -256,7 +282,7 @@ fn open_source(
                 Some(config) => config.clone(),
                 None => BucketConfig::new(Place::parse(url).map_err(wrong)?),
             };
-            let (originals, kept) = bucket::open_originals(&config)?;
+            let (originals, kept) = bucket::open_originals(&config, proof)?;
             recoverable.extend(kept);
             Ok(originals)
         }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use afterimage_identity::{Clock, Stamp};
-use afterimage_store::{Derivatives, DerivativesConfig, Memory, Originals, OriginalsConfig, conformance};
+use afterimage_identity::{Clock, Keep, Put, Stamp};
+use afterimage_store::{Derivatives, DerivativesConfig, Memory, Originals, OriginalsConfig, conformance, keep};
 
 struct Machine;
 
@@ -16,6 +16,31 @@ impl Clock for Machine {
     fn wall(&self) -> SystemTime {
         SystemTime::now() + Duration::from_secs(3600)
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn places_of_records_conform() {
+    let dir = tempfile::tempdir().unwrap();
+    let left = || -> Vec<_> { std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect() };
+    keep::conformance::check(Arc::new(keep::Kept::default())).await;
+    keep::conformance::check(Arc::new(keep::Folder::open(dir.path()).unwrap())).await;
+    assert!(left().iter().all(|path| path.is_dir()), "{:?}", left());
+    let whole: Arc<dyn Keep> = Arc::new(keep::Folder::open(dir.path()).unwrap());
+    whole.write("beside", b"", Put::New).await.unwrap();
+    keep::conformance::check(Arc::new(keep::Within::new(whole.clone(), "part/"))).await;
+    assert_eq!(whole.names("", 9).await.unwrap(), ["beside"]);
+}
+
+#[tokio::test]
+async fn records_written_by_halves_are_cleared_away() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("a")).unwrap();
+    for name in ["a/3.new", "3.new", "whole"] {
+        std::fs::write(dir.path().join(name), b"{").unwrap();
+    }
+    let folder = keep::Folder::open(dir.path()).unwrap();
+    assert_eq!(folder.names("", 9).await.unwrap(), ["whole"]);
+    assert!(!dir.path().join("3.new").exists() && !dir.path().join("a/3.new").exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,12 +3,13 @@
 
 mod cloudfront;
 mod http;
+pub mod lambda;
 mod picture;
 mod server;
 mod upstream;
 
 pub use cloudfront::{Accepted, Double, DoubleRules, Reuse};
 pub use http::{Answer, get, request, try_request};
-pub use picture::{colour_of, one_colour, picture, pictures, size_of};
+pub use picture::{colour_of, noise, one_colour, picture, pictures, size_of};
 pub use server::{Server, run};
 pub use upstream::{Asked, Step, Upstream, answer, raw};

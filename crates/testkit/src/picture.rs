@@ -72,6 +72,26 @@ pub fn one_colour(side: u32, colour: [u8; 3]) -> Vec<u8> {
     bytes
 }
 
+/// A square PNG that is as large as it can be: no two pixels have anything to do with each other.
+pub fn noise(side: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side, side);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::Fastest);
+    let mut writer = encoder.write_header().expect("a header");
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let random = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    let pixels: Vec<u8> = random.flatten().take((side * side * 3) as usize).collect();
+    writer.write_image_data(&pixels).expect("the pixels");
+    writer.finish().expect("an end");
+    bytes
+}
+
 /// The colour of the first pixel of a PNG; `None` when it cannot be decoded to its end.
 pub fn colour_of(bytes: &[u8]) -> Option<[u8; 3]> {
     let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().ok()?;

@@ -162,7 +162,10 @@ fn serve(state: &State, stream: &TcpStream, connection: usize) -> Option<()> {
     }
 }
 
-fn read(reader: &mut impl BufRead, connection: usize) -> Option<Asked> {
+type Headers = Vec<(String, String)>;
+
+/// The method, the target and the headers (names in lower case) of the next request.
+pub(crate) fn head(reader: &mut impl BufRead) -> Option<(String, String, Headers)> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -176,11 +179,16 @@ fn read(reader: &mut impl BufRead, connection: usize) -> Option<Asked> {
     }
     let mut words = lines.first()?.split(' ');
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let headers: Vec<_> = lines[1..]
+    let headers = lines[1..]
         .iter()
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
+    Some((method, target, headers))
+}
+
+fn read(reader: &mut impl BufRead, connection: usize) -> Option<Asked> {
+    let (method, target, headers) = head(reader)?;
     let header = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     let mut body = Vec::new();
     if let Some(length) = header("content-length") {

@@ -14,6 +14,7 @@ impl Variant {
             self.anchor = Anchor::CENTER;
         }
         self.quality = self.quality.filter(|_| self.format.takes_quality());
+        self.gamut = self.gamut.filter(|_| self.format.takes_gamut());
         self
     }
 

@@ -20,6 +20,8 @@ pub enum Format {
     Png,
     /// PNG with a palette of at most 256 colours.
     Png8,
+    /// PNG that keeps 16 bits a sample where the original has more than 8.
+    Png16,
     /// WebP.
     Webp,
     /// AVIF, and the viewer waits for it.
@@ -28,23 +30,30 @@ pub enum Format {
     Gif,
     /// No picture: facts about it as JSON.
     Json,
+    /// No picture: its ThumbHash, as base64.
+    ThumbHash,
+    /// No picture: its BlurHash.
+    BlurHash,
     /// `auto=format` that came to AVIF. While the AVIF is not stored yet, WebP may be answered with a short life.
     AutoAvif,
 }
 
 impl Format {
     /// Every format, in the order of the canonical extensions.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Same,
         Self::Compatible,
         Self::Jpg,
         Self::Pjpg,
         Self::Png,
         Self::Png8,
+        Self::Png16,
         Self::Webp,
         Self::Avif,
         Self::Gif,
         Self::Json,
+        Self::ThumbHash,
+        Self::BlurHash,
         Self::AutoAvif,
     ];
 
@@ -57,10 +66,13 @@ impl Format {
             Self::Pjpg => "pjpg",
             Self::Png => "png",
             Self::Png8 => "png8",
+            Self::Png16 => "png16",
             Self::Webp => "webp",
             Self::Avif => "avif",
             Self::Gif => "gif",
             Self::Json => "json",
+            Self::ThumbHash => "thumbhash",
+            Self::BlurHash => "blurhash",
             Self::AutoAvif => "auto-avif",
         }
     }
@@ -77,17 +89,30 @@ impl Format {
             "pjpg" => Some(Self::Pjpg),
             "png" => Some(Self::Png),
             "png8" => Some(Self::Png8),
+            "png16" => Some(Self::Png16),
             "webp" => Some(Self::Webp),
             "avif" => Some(Self::Avif),
             "gif" => Some(Self::Gif),
             "json" => Some(Self::Json),
+            "thumbhash" => Some(Self::ThumbHash),
+            "blurhash" => Some(Self::BlurHash),
             _ => None,
         }
     }
 
     /// Whether a quality means anything to it. [`Format::Same`] and [`Format::Compatible`] may come to a lossy format.
     pub fn takes_quality(self) -> bool {
-        !matches!(self, Self::Png | Self::Png8 | Self::Gif | Self::Json)
+        !matches!(self, Self::Png | Self::Png8 | Self::Png16 | Self::Gif) && !self.is_text()
+    }
+
+    /// Whether a colour space means anything to it: whether it can say which one its colours are in.
+    pub fn takes_gamut(self) -> bool {
+        self != Self::Gif && !self.is_text()
+    }
+
+    /// Whether it is something about a picture in place of one.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Json | Self::ThumbHash | Self::BlurHash)
     }
 }
 

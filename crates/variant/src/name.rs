@@ -12,7 +12,8 @@ use serde::Serialize;
 use crate::Format;
 use crate::value::{RECT_PIXELS_MAX, whole};
 use crate::variant::{
-    Anchor, Blur, Fit, Length, OUTPUT_SIDE_MAX, Quality, Ratio, Rect, Rgba, Sharpen, Start, Trim, Turn, Variant, Wanted,
+    Anchor, Blur, Fit, Gamut, Length, OUTPUT_SIDE_MAX, Quality, Ratio, Rect, Rgba, Sharpen, Start, Trim, Turn, Variant,
+    Wanted,
 };
 
 /// What stands between an original's key and the name of what was made from it.
@@ -119,6 +120,9 @@ impl Variant {
         if self.padding > 0 {
             word(&format_args!("pad{}", self.padding));
         }
+        if let Some(gamut) = self.gamut {
+            word(&gamut.name());
+        }
         if let Some(quality) = self.quality {
             word(&format_args!("q{quality}"));
         }
@@ -133,6 +137,8 @@ impl Variant {
             self.fit = fit;
         } else if let Some(anchor) = read_anchor(word) {
             self.anchor = anchor;
+        } else if let Some((gamut, _)) = Gamut::NAMES.into_iter().find(|(_, name)| *name == word) {
+            self.gamut = Some(gamut);
         } else if let Some(degrees) = word.strip_prefix("rot") {
             self.turn = Turn { rotate_degrees: whole(degrees, 1, 270).filter(|d| d % 90 == 0)? as u16, ..self.turn };
         } else if word == "fliph" {

@@ -98,7 +98,11 @@ impl Rules {
 
     /// The listed ratio that is nearest, when it is near enough.
     fn listed_ratio(&self, asked: f64) -> Option<Ratio> {
-        let distance = |ratio: &Ratio| (asked / ratio.value()).ln().abs();
+        // How many times the one is the other: by divisions alone, which come out the same wherever this is computed.
+        let distance = |ratio: &Ratio| {
+            let far = asked / ratio.value();
+            far.max(1.0 / far)
+        };
         let nearest = self.listed_ratios().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
         let tolerance = f64::from(crate::RATIO_TOLERANCE_PERCENT) / 100.0;
         ((asked / nearest.value() - 1.0).abs() <= tolerance + 1e-9).then_some(nearest)

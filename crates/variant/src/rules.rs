@@ -299,8 +299,14 @@ impl Rules {
         self.imgproxy.as_ref().is_some_and(|front| front.claims(path).is_some())
     }
 
+    /// Every parameter that a preset names, under whichever of its names.
+    pub fn preset_parameters(&self) -> BTreeSet<Name> {
+        let queries = self.presets.values().filter_map(|text| Query::new(text).ok());
+        queries.flat_map(|query| query.pairs.into_iter().map(|(name, _)| name)).collect()
+    }
+
     /// The listed ratios, in lowest terms.
-    pub(crate) fn listed_ratios(&self) -> impl Iterator<Item = Ratio> + '_ {
+    pub fn listed_ratios(&self) -> impl Iterator<Item = Ratio> + '_ {
         self.ratios.iter().filter_map(|&(width, height)| Ratio::new(width, height))
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Format;
 use crate::value::whole;
@@ -182,6 +182,39 @@ pub struct Rgba {
     pub a: u8,
 }
 
+/// Which colour space an answer is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gamut {
+    /// sRGB, which is what pictures without a profile are.
+    Srgb,
+    /// Adobe RGB (1998), with a profile that says so.
+    AdobeRgb,
+    /// The original's own, with its profile, where that is one for RGB; else sRGB.
+    Origin,
+}
+
+impl Gamut {
+    /// Every colour space with its name in canonical paths.
+    pub(crate) const NAMES: [(Self, &'static str); 3] =
+        [(Self::Srgb, "cssrgb"), (Self::AdobeRgb, "csadobergb"), (Self::Origin, "csorigin")];
+
+    /// The colour space that `cs=` spells like this. What imgix calls `tinysrgb` and `strip` is what sRGB is here: no profile.
+    pub(crate) fn from_parameter(value: &str) -> Option<Self> {
+        match value {
+            "srgb" | "tinysrgb" | "strip" => Some(Self::Srgb),
+            "adobergb1998" => Some(Self::AdobeRgb),
+            "origin" => Some(Self::Origin),
+            _ => None,
+        }
+    }
+
+    /// Its name in canonical paths.
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES[self as usize].1
+    }
+}
+
 /// A Gaussian blur of imgix's strength, 1 to 2,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
@@ -346,6 +379,7 @@ pub struct Variant {
     pub(crate) blur: Option<Blur>,
     pub(crate) sharpen: Option<Sharpen>,
     pub(crate) padding: u32,
+    pub(crate) gamut: Option<Gamut>,
     pub(crate) quality: Option<Quality>,
     pub(crate) format: Format,
 }
@@ -370,6 +404,7 @@ impl Variant {
             blur: None,
             sharpen: None,
             padding: 0,
+            gamut: None,
             quality: None,
             format,
         }
@@ -380,16 +415,22 @@ impl Variant {
         self.format
     }
 
-    /// The same picture in another format. A quality that means nothing to it is dropped.
+    /// The same picture in another format. A quality or a colour space that means nothing to it is dropped.
     #[must_use]
     pub fn with_format(&self, format: Format) -> Self {
         let quality = self.quality.filter(|_| format.takes_quality());
-        Self { format, quality, ..self.clone() }
+        let gamut = self.gamut.filter(|_| format.takes_gamut());
+        Self { format, quality, gamut, ..self.clone() }
     }
 
     /// The quality of a lossy format, or `None` for the server's default.
     pub fn quality(&self) -> Option<Quality> {
         self.quality
+    }
+
+    /// The colour space of the answer, or `None` for the server's choice.
+    pub fn gamut(&self) -> Option<Gamut> {
+        self.gamut
     }
 
     /// The box's width, if named, in output pixels.

@@ -3,7 +3,7 @@
 
 use crate::query::Query;
 use crate::value::{self, Crop};
-use crate::variant::{Anchor, Blur, Fit, Quality, Ratio, Rect, Rgba, Sharpen, Trim, Turn, Variant};
+use crate::variant::{Anchor, Blur, Fit, Gamut, Quality, Ratio, Rect, Rgba, Sharpen, Trim, Turn, Variant};
 use crate::{Format, Name, Refusal, RefusalKind};
 
 /// The largest side that a URL may name, in hundredths of a CSS pixel. Policy and limits come after it.
@@ -26,6 +26,7 @@ pub(crate) struct Wish {
     pub(crate) auto_format: bool,
     pub(crate) auto_compress: bool,
     background: Option<Rgba>,
+    gamut: Option<Gamut>,
     turn: Turn,
     blur: Option<Blur>,
     sharpen: Option<Sharpen>,
@@ -80,6 +81,7 @@ impl Wish {
                     }
                 }
                 Name::Background => wish.background = Some(value::color(text).ok_or_else(bad)?),
+                Name::Gamut => wish.gamut = Some(Gamut::from_parameter(text).ok_or_else(bad)?),
                 Name::Rotate => {
                     let degrees = value::whole(text, 0, 360).filter(|degrees| degrees % 90 == 0).ok_or_else(bad)?;
                     wish.turn.rotate_degrees = (degrees % 360) as u16;
@@ -194,6 +196,7 @@ impl Wish {
             blur: self.blur,
             sharpen: self.sharpen,
             padding: if self.padding == 0 { 0 } else { times(self.padding) },
+            gamut: self.gamut,
             quality: None,
             format: Format::Same,
         }
@@ -207,7 +210,8 @@ impl Wish {
     /// The format that this comes to for a viewer, and whether `Accept` had a say.
     pub(crate) fn format(&self, accept: Option<&str>) -> (Format, bool) {
         match (self.auto_format, self.format) {
-            (true, Some(Format::Json)) | (false, _) => (self.format.unwrap_or(Format::Same), false),
+            (false, _) => (self.format.unwrap_or(Format::Same), false),
+            (true, Some(format)) if format.is_text() => (format, false),
             (true, fallback) => match crate::negotiate(accept) {
                 Format::Compatible => (fallback.unwrap_or(Format::Compatible), true),
                 format => (format, true),

@@ -25,6 +25,12 @@ fn names_read_as_they_are_written() {
         "full.webp",
         "full.any",
         "full.auto-avif",
+        "full.png16",
+        "full.thumbhash",
+        "w32-h32-crop.blurhash",
+        "cssrgb.same",
+        "w300-csorigin.png16",
+        "pad7-csadobergb-q75.webp",
         "q75.same",
         "w300.webp",
         "h1.same",
@@ -114,6 +120,14 @@ fn what_is_not_written_so_is_not_read() {
         "q101.jpg",
         "w1-q75.png",
         "q75.json",
+        "q75.png16",
+        "q75.blurhash",
+        "csorigin.gif",
+        "csorigin.thumbhash",
+        "csp3.webp",
+        "cs.webp",
+        "cssrgb-csorigin.webp",
+        "q75-csorigin.webp",
         "w1-q75-blur3.jpg",
         "w10-minw5.jpg",
         "w10-maxw20.jpg",
@@ -135,7 +149,7 @@ fn what_is_not_written_so_is_not_read() {
 #[test]
 fn the_longest_name_fits_a_directory_entry() {
     let query = "rot=270&flip=v&rect=0.1234,0.1234,0.1234,0.1234&trim=color&ar=9999:10000&fit=min&crop=focalpoint&fp-x=0.1234\
-        &fp-y=0.1234&bg=80123456&blur=2000&sharp=100&pad=4000&q=100&max-w=8192&max-h=8192&min-w=8191&min-h=8191&auto=format";
+        &fp-y=0.1234&bg=80123456&cs=adobergb1998&blur=2000&sharp=100&pad=4000&q=100&max-w=8192&max-h=8192&min-w=8191&min-h=8191&auto=format";
     let resolution = wishes::open(query, Some("image/avif")).unwrap();
     let (version, revision) = facts();
     let key = derivative_key(&resolution.key, &resolution.wanted, &version, &revision);

@@ -101,6 +101,7 @@ fn everything_else_needs_permission() {
         ("fp-x", "0.1"),
         ("fp-y", "0.1"),
         ("bg", "fff"),
+        ("cs", "origin"),
         ("rot", "90"),
         ("flip", "h"),
         ("blur", "5"),

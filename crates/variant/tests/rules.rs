@@ -92,7 +92,7 @@ fn each_mistake_is_named() {
 #[rustfmt::skip]
 const SAMPLES: &[(&str, &str)] = &[
     ("w", "10"), ("h", "10"), ("ar", "1:1"), ("fit", "crop"), ("crop", "top"), ("fp-x", "0.1"), ("fp-y", "0.1"), ("fm", "png"), ("q", "50"), ("dpr", "2"),
-    ("auto", "format"), ("bg", "fff"), ("rot", "90"), ("flip", "h"), ("blur", "5"), ("sharp", "5"), ("rect", "0,0,5,5"), ("trim", "auto"), ("pad", "1"),
+    ("auto", "format"), ("bg", "fff"), ("cs", "origin"), ("rot", "90"), ("flip", "h"), ("blur", "5"), ("sharp", "5"), ("rect", "0,0,5,5"), ("trim", "auto"), ("pad", "1"),
     ("max-w", "50"), ("max-h", "50"), ("min-w", "5"), ("min-h", "5"), ("d", "10"), ("p", "x"), ("expires", "1"), ("s", "x"), ("ixlib", "x"),
 ];
 

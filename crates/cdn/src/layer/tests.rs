@@ -1,9 +1,12 @@
 //! The queue against an outer cache that fails in every way, from a seed, under virtual time, with processes that die.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use afterimage_identity::{Original, OriginalKey, SourceId, Stamp};
+use afterimage_store::keep::Folder;
 use proptest::prelude::*;
 
 use super::*;
@@ -128,7 +131,8 @@ fn open(dice: &Arc<Dice>, outbox: &Path) -> Arc<Layer> {
         ..Limits::of("cloudfront")
     };
     let config = Config { name: "dice".into(), kind, over_purge: 0, pace: Pace::default() };
-    Arc::new(Layer::over(dice.clone(), limits, &config, Some(outbox), Arc::new(Still)).unwrap())
+    let outbox = Arc::new(Folder::open(outbox).unwrap());
+    Arc::new(Layer::over(dice.clone(), limits, &config, Some(outbox), Arc::new(Still)))
 }
 
 /// As the write story does it: tried until it is done.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use afterimage_cdn::{CloudFront, Config, Credentials, Kind, Layer, Pace};
-use afterimage_identity::{CacheTag, Clock, Invalidation, Original, OriginalKey, SourceId, Stamp};
+use afterimage_identity::{CacheTag, Clock, Invalidation, Keep, Original, OriginalKey, SourceId, Stamp};
+use afterimage_store::keep::Folder;
 use afterimage_testkit::Double;
 use afterimage_variant::derivative_prefix;
 
@@ -82,5 +83,6 @@ pub fn edge(double: &Double, outbox: Option<&Path>) -> Arc<Layer> {
 
 pub fn layer(kind: Kind, outbox: Option<&Path>, over_purge: u32) -> Arc<Layer> {
     let config = Config { name: "outer".to_owned(), kind, over_purge, pace: quick() };
+    let outbox = outbox.map(|folder| Arc::new(Folder::open(folder).unwrap()) as Arc<dyn Keep>);
     Arc::new(Layer::open(&config, outbox, Arc::new(Machine)).unwrap())
 }

@@ -45,6 +45,7 @@ impl Renderer for Echo {
                 height: 1,
                 frames: 1,
                 chosen: String::new(),
+                gain_map: None,
             })
         })
     }

@@ -218,7 +218,7 @@ impl Edge {
     ) -> Outcome {
         let (tell, told) = oneshot::channel();
         let fetch = Fetch { edge: self.clone(), live: live.clone(), asked: asked.clone(), lookup, fill, shared };
-        tokio::spawn(fetch.run(tell));
+        self.work.begin(fetch.run(tell));
         // The task panicked: this request fails alone.
         told.await.unwrap_or(Outcome::Failed(Failure::Died))
     }
@@ -230,7 +230,7 @@ impl Edge {
             let (tell, _) = oneshot::channel();
             let (live, asked, lookup) = (live.clone(), asked.clone(), lookup.clone());
             let fetch = Fetch { edge: self.clone(), live, asked, lookup, fill, shared: true };
-            tokio::spawn(fetch.run(tell));
+            self.work.begin(fetch.run(tell));
         }
     }
 }

@@ -105,6 +105,7 @@ impl Renderer for Nobody {
             height: 1,
             frames: 1,
             chosen: String::new(),
+            gain_map: None,
         };
         Box::pin(async { Ok(rendered) })
     }

@@ -46,6 +46,11 @@ impl Sqs {
         }
         Self { client: Client::from_conf(builder.build()), url: config.url.clone() }
     }
+
+    pub(super) async fn send(&self, body: &str, delay_s: i32) -> Result<(), String> {
+        let request = self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(delay_s);
+        request.send().await.map(drop).map_err(words)
+    }
 }
 
 /// What went wrong, with its causes.

@@ -3,12 +3,14 @@
 
 mod client;
 mod consume;
+mod sender;
 
 use std::sync::Arc;
 
 use afterimage_identity::BoxFuture;
 
 use crate::Intake;
+pub use sender::{DELAY_MAX, Sender};
 
 /// Which queue, and how it is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 
 use moxcms::{CicpColorPrimaries, CicpProfile, ColorProfile, MatrixCoefficients, TransferCharacteristics};
 
+use crate::colour;
+
 /// The four facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cicp {
@@ -51,7 +53,7 @@ impl Cicp {
             matrix_coefficients: MatrixCoefficients::Identity,
             full_range: true,
         };
-        ColorProfile::new_from_cicp(cicp).encode().ok()
+        colour::written(&ColorProfile::new_from_cicp(cicp))
     }
 }
 

@@ -3,16 +3,19 @@
 use super::cicp::{Cicp, PRIMARIES_BT_709, UNSPECIFIED};
 use super::container::unsupported;
 use crate::Error;
+use crate::pixels::Sample;
 
-/// Fractional bits. The largest sum, 4095 x 1.2 x 2^16 x 3, stays within 31 bits.
+/// Fractional bits. The largest sum for bytes, 4095 x 1.2 x 2^16 x 3, stays within 31 bits; sums for words do not.
 const SHIFT: u32 = 16;
 
-/// Takes samples of one depth, range and matrix to 8-bit RGB.
+/// Takes samples of one depth, range and matrix to RGB of 8 or 16 bits.
 #[derive(Debug, PartialEq)]
 pub(super) struct ToRgb {
     /// Rows R, G, B; columns luma, first chroma, second chroma.
-    weights: [[i32; 3]; 3],
+    weights: [[i64; 3]; 3],
     offsets: [i32; 3],
+    /// Full light in the RGB that it was made for.
+    full: u32,
 }
 
 /// Red's and blue's part of luma for a matrix that has them (H.273 table 4).
@@ -29,13 +32,14 @@ fn luma_parts(cicp: Cicp) -> Result<(f64, f64), Error> {
 }
 
 impl ToRgb {
-    /// `depth` is 8, 10 or 12.
-    pub(super) fn new(cicp: Cicp, depth: u32) -> Result<ToRgb, Error> {
+    /// `depth` is 8, 10 or 12; the RGB is of samples `S`.
+    pub(super) fn new<S: Sample>(cicp: Cicp, depth: u32) -> Result<ToRgb, Error> {
         let unit = f64::from(1u32 << (depth - 8));
         let max = f64::from((1u32 << depth) - 1);
         let (luma_range, chroma_range, black) =
             if cicp.full_range { (max, max, 0.0) } else { (219.0 * unit, 224.0 * unit, 16.0 * unit) };
-        let (luma, chroma) = (255.0 / luma_range, 255.0 / chroma_range);
+        let full = f64::from(S::FULL);
+        let (luma, chroma) = (full / luma_range, full / chroma_range);
         let middle = 128.0 * unit;
         let (weights, offsets) = match cicp.matrix {
             // Identity: the planes are green, blue, red.
@@ -54,40 +58,50 @@ impl ToRgb {
                 (rows, [black, middle, middle])
             }
         };
-        let fixed = |value: f64| (value * f64::from(1u32 << SHIFT)).round() as i32;
-        Ok(ToRgb { weights: weights.map(|row| row.map(fixed)), offsets: offsets.map(|offset| offset as i32) })
+        let fixed = |value: f64| (value * f64::from(1u32 << SHIFT)).round() as i64;
+        let (weights, offsets) = (weights.map(|row| row.map(fixed)), offsets.map(|offset| offset as i32));
+        Ok(ToRgb { weights, offsets, full: S::FULL })
     }
 
-    /// One row; every slice has one entry per pixel or more, `rgb` pixels of `step` (3 or 4) bytes, of which three are written.
-    pub(super) fn row(&self, planes: [&[u16]; 3], rgb: &mut [u8], step: usize) {
+    /// One row; every slice has one entry per pixel or more, `rgb` pixels of `step` (3 or 4) samples, of which three are written.
+    pub(super) fn row<S: Sample>(&self, planes: [&[u16]; 3], rgb: &mut [S], step: usize) {
+        debug_assert_eq!(self.full, S::FULL);
         match step {
-            3 => self.pixels::<3>(planes, rgb),
-            _ => self.pixels::<4>(planes, rgb),
+            3 => self.pixels::<S, 3>(planes, rgb),
+            _ => self.pixels::<S, 4>(planes, rgb),
         }
     }
 
     /// The size of a pixel is known here while compiling, so that the loop is unrolled; a tenth of a decode otherwise goes here.
-    fn pixels<const STEP: usize>(&self, planes: [&[u16]; 3], rgb: &mut [u8]) {
+    fn pixels<S: Sample, const STEP: usize>(&self, planes: [&[u16]; 3], rgb: &mut [S]) {
         let (pixels, _) = rgb.as_chunks_mut::<STEP>();
         let [luma, first, second] = planes.map(|plane| &plane[..pixels.len()]);
-        let [red, green, blue] = self.weights;
+        let narrow = self.weights.map(|row| row.map(|weight| weight as i32));
         for (x, pixel) in pixels.iter_mut().enumerate() {
             let y = i32::from(luma[x]) - self.offsets[0];
             let u = i32::from(first[x]) - self.offsets[1];
             let v = i32::from(second[x]) - self.offsets[2];
-            let channel = |weight: [i32; 3]| {
-                ((weight[0] * y + weight[1] * u + weight[2] * v + (1 << (SHIFT - 1))) >> SHIFT).clamp(0, 255) as u8
-            };
-            (pixel[0], pixel[1], pixel[2]) = (channel(red), channel(green), channel(blue));
+            for channel in 0..3 {
+                let sum = if S::FULL == 255 {
+                    let weight = narrow[channel];
+                    (weight[0] * y + weight[1] * u + weight[2] * v + (1 << (SHIFT - 1))) >> SHIFT
+                } else {
+                    let (weight, [y, u, v]) = (self.weights[channel], [y, u, v].map(i64::from));
+                    ((weight[0] * y + weight[1] * u + weight[2] * v + (1 << (SHIFT - 1))) >> SHIFT) as i32
+                };
+                pixel[channel] = S::hold(sum.max(0) as u32);
+            }
         }
     }
 }
 
-/// Takes one-plane samples to 8 bits, each written `step` bytes after the one before.
-pub(super) fn gray_row(samples: &[u16], depth: u32, full_range: bool, out: &mut [u8], step: usize) {
+/// Takes one-plane samples to full range, each written `step` samples after the one before.
+pub(super) fn gray_row<S: Sample>(samples: &[u16], depth: u32, full_range: bool, out: &mut [S], step: usize) {
     let (black, range) = if full_range { (0, (1 << depth) - 1) } else { (16 << (depth - 8), 219 << (depth - 8)) };
     for (value, sample) in out.iter_mut().step_by(step).zip(samples) {
-        *value = (((i32::from(*sample) - black) * 255 + range / 2) / range).clamp(0, 255) as u8;
+        // 4095 times 65,535 is less than 2^28.
+        let light = (i32::from(*sample) - black).max(0);
+        *value = S::hold((light as u32 * S::FULL + range as u32 / 2) / range as u32);
     }
 }
 
@@ -130,16 +144,17 @@ pub(super) fn chroma(sum: [u32; 3], count: u32) -> (u8, u8) {
 }
 
 /// Divides colour by alpha, in place, on RGBA pixels.
-pub(super) fn unpremultiply(rgba: &mut [u8]) {
+pub(super) fn unpremultiply<S: Sample>(rgba: &mut [S]) {
     for pixel in rgba.chunks_exact_mut(4) {
-        let alpha = u32::from(pixel[3]);
-        if alpha == 255 {
+        let alpha: u32 = pixel[3].into();
+        if alpha == S::FULL {
             continue;
         }
         for channel in &mut pixel[..3] {
             *channel = match alpha {
-                0 => 0,
-                _ => ((u32::from(*channel) * 255 + alpha / 2) / alpha).min(255) as u8,
+                0 => S::default(),
+                // 65,535 squared and half of it is less than 2^32.
+                _ => S::hold(((*channel).into() * S::FULL + alpha / 2) / alpha),
             };
         }
     }
@@ -155,7 +170,7 @@ mod tests {
 
     fn one(matrix: u16, full_range: bool, depth: u32, yuv: [u16; 3]) -> [u8; 3] {
         let mut rgb = [0; 3];
-        ToRgb::new(cicp(matrix, full_range), depth).unwrap().row([&yuv[..1], &yuv[1..2], &yuv[2..]], &mut rgb, 3);
+        ToRgb::new::<u8>(cicp(matrix, full_range), depth).unwrap().row([&yuv[..1], &yuv[1..2], &yuv[2..]], &mut rgb, 3);
         rgb
     }
 
@@ -180,8 +195,36 @@ mod tests {
             assert!(r >= 253 && g <= 2 && b <= 2, "{matrix}: {r} {g} {b}");
         }
         assert_eq!(one(0, true, 8, [1, 2, 3]), [3, 1, 2]);
-        assert!(ToRgb::new(cicp(10, true), 8).is_err());
-        assert!(ToRgb::new(cicp(14, true), 8).is_err());
+        assert!(ToRgb::new::<u8>(cicp(10, true), 8).is_err());
+        assert!(ToRgb::new::<u16>(cicp(14, true), 8).is_err());
+    }
+
+    #[test]
+    fn words_are_what_bytes_are_and_finer() {
+        for matrix in [0, 1, 6, 8, 9] {
+            for (depth, yuv) in
+                [(10, [512, 300, 700]), (12, [4095, 2048, 2048]), (10, [64, 512, 512]), (10, [513, 300, 700])]
+            {
+                for full_range in [true, false] {
+                    let mut words = [0u16; 3];
+                    let planes = [&yuv[..1], &yuv[1..2], &yuv[2..]];
+                    ToRgb::new::<u16>(cicp(matrix, full_range), depth).unwrap().row(planes, &mut words, 3);
+                    for (word, byte) in words.iter().zip(one(matrix, full_range, depth, yuv)) {
+                        let near = (u32::from(*word) + 128) / 257;
+                        assert!(near.abs_diff(u32::from(byte)) <= 1, "{matrix} {depth} {yuv:?}: {word} {byte}");
+                    }
+                }
+            }
+        }
+        let gray = |sample: u16| {
+            let mut out = [0u16];
+            gray_row(&[sample], 10, true, &mut out, 1);
+            out[0]
+        };
+        assert_eq!((gray(0), gray(1), gray(1023)), (0, 64, 65_535));
+        let mut rgba = [32_768u16, 65_535, 1, 32_768];
+        unpremultiply(&mut rgba);
+        assert_eq!(rgba, [65_535, 65_535, 2, 32_768]);
     }
 
     #[test]
@@ -211,12 +254,12 @@ mod tests {
 
     #[test]
     fn gray_and_alpha() {
-        let mut out = [9; 4];
+        let mut out = [9u8; 4];
         gray_row(&[0, 1023], 10, true, &mut out, 2);
         assert_eq!(out, [0, 9, 255, 9]);
         gray_row(&[16, 235], 8, false, &mut out, 2);
         assert_eq!(out, [0, 9, 255, 9]);
-        let mut rgba = [64, 128, 200, 128, 5, 5, 5, 0, 7, 7, 7, 255];
+        let mut rgba = [64u8, 128, 200, 128, 5, 5, 5, 0, 7, 7, 7, 255];
         unpremultiply(&mut rgba);
         assert_eq!(rgba, [128, 255, 255, 128, 0, 0, 0, 0, 7, 7, 7, 255]);
     }

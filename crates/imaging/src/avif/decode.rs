@@ -4,9 +4,9 @@
 use super::cicp::Cicp;
 use super::codec::{Decoder, Picture};
 use super::container::{Container, broken, unsupported};
-use super::{Layer, convert};
+use super::{Header, Layer, convert};
 use crate::copyright::Copyright;
-use crate::pixels::{Channels, Frames, Pixels, buffer_bytes};
+use crate::pixels::{Channels, Decoded, Frames, Pixels, Sample, buffer_len};
 use crate::stop::check;
 use crate::{Error, Limits, Stop, exif};
 
@@ -21,18 +21,34 @@ const ROWS_PER_CHECK: usize = 64;
 /// As [`super::header`]; also streams that are damaged, or of another size than announced.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits, stop: &dyn Stop) -> Result<Frames<'static>, Error> {
     let container = Container::parse(bytes, limits.metadata_bytes_max)?;
-    let mut header = super::header_of(bytes, &container, limits)?;
+    let header = super::header_of(bytes, &container, limits)?;
+    match header.wide {
+        true => decode_as::<u16>(bytes, &container, header, limits, stop),
+        false => decode_as::<u8>(bytes, &container, header, limits, stop),
+    }
+}
+
+fn decode_as<S: Sample>(
+    bytes: &[u8],
+    container: &Container,
+    mut header: Header,
+    limits: &Limits,
+    stop: &dyn Stop,
+) -> Result<Frames<'static>, Error>
+where
+    Decoded: From<Pixels<S>>,
+{
     let layout = &header.layout;
     let colour = &layout.colour;
-    let mut canvas = Canvas::new(colour, layout.alpha.is_some())?;
+    let mut canvas = Canvas::<S>::new(colour, layout.alpha.is_some())?;
     let mut stream_cicp = None;
-    for_each_tile(bytes, &container, colour, limits, stop, |picture, x, y| {
+    for_each_tile(bytes, container, colour, limits, stop, |picture, x, y| {
         let cicp = layout.cicp.unwrap_or_else(|| picture.cicp());
         stream_cicp.get_or_insert(cicp);
         canvas.colour(picture, cicp, (x, y), stop)
     })?;
     if let Some(alpha) = &layout.alpha {
-        for_each_tile(bytes, &container, alpha, limits, stop, |picture, x, y| {
+        for_each_tile(bytes, container, alpha, limits, stop, |picture, x, y| {
             canvas.alpha(picture, (x, y));
             Ok(())
         })?;
@@ -47,7 +63,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits, stop: &dyn Stop) -> Result<F
     Ok(Frames {
         orientation: header.orientation,
         icc: header.icc,
-        copyright: copyright(bytes, &container),
+        copyright: copyright(bytes, container),
         ..Frames::still(pixels)
     })
 }
@@ -74,29 +90,29 @@ fn for_each_tile(
 }
 
 /// The picture as it fills.
-struct Canvas {
+struct Canvas<S> {
     width: usize,
     height: usize,
     step: usize,
-    data: Vec<u8>,
+    data: Vec<S>,
     gray: bool,
 }
 
-impl Canvas {
-    fn new(layer: &Layer, alpha: bool) -> Result<Canvas, Error> {
+impl<S: Sample> Canvas<S> {
+    fn new(layer: &Layer, alpha: bool) -> Result<Self, Error> {
         let channels = if alpha { Channels::Rgba } else { Channels::Rgb };
-        let data = vec![0; buffer_bytes(layer.width, layer.height, channels)?];
-        Ok(Canvas {
+        let data = vec![S::default(); buffer_len(layer.width, layer.height, channels)?];
+        Ok(Self {
             width: layer.width as usize,
             height: layer.height as usize,
-            step: channels.bytes(),
+            step: channels.samples(),
             data,
             gray: true,
         })
     }
 
-    /// The bytes of one row of the canvas from column `x`; at most `count` pixels.
-    fn row(&mut self, x: usize, y: usize, count: usize) -> &mut [u8] {
+    /// The samples of one row of the canvas from column `x`; at most `count` pixels.
+    fn row(&mut self, x: usize, y: usize, count: usize) -> &mut [S] {
         let start = (y * self.width + x) * self.step;
         let stop = (y * self.width + (x + count).min(self.width)) * self.step;
         &mut self.data[start..stop]
@@ -129,7 +145,7 @@ impl Canvas {
         if cicp.matrix == 0 && (halved_x || halved_y) {
             return Err(unsupported("RGB with subsampling"));
         }
-        let to_rgb = convert::ToRgb::new(cicp, picture.depth())?;
+        let to_rgb = convert::ToRgb::new::<S>(cicp, picture.depth())?;
         let (chroma_width, chroma_height) = picture.plane_size(1);
         let (mut near, mut far) = (vec![0; chroma_width], vec![0; chroma_width]);
         let mut chroma = [vec![0; width], vec![0; width]];
@@ -171,7 +187,7 @@ impl Canvas {
     }
 
     /// The finished picture, cut to the clean aperture; gray ones without alpha with one channel.
-    fn finish(self, crop: Option<(u32, u32, u32, u32)>) -> Result<Pixels, Error> {
+    fn finish(self, crop: Option<(u32, u32, u32, u32)>) -> Result<Pixels<S>, Error> {
         let channels = if self.step == 4 { Channels::Rgba } else { Channels::Rgb };
         let mut pixels = Pixels::new(self.width as u32, self.height as u32, channels, self.data)?;
         if let Some((x, y, width, height)) = crop {

@@ -24,7 +24,7 @@ fn decoded(bytes: &[u8]) -> Result<(Frames<'static>, Pixels), Error> {
     let mut frames = decode(bytes, &Limits::default(), &Never)?;
     let frame = frames.frames.next().unwrap()?;
     assert!(frames.frames.next().is_none());
-    Ok((frames, frame.pixels))
+    Ok((frames, frame.pixels.into_bytes()))
 }
 
 fn made(pixels: &Pixels, quality: u8) -> Vec<u8> {
@@ -155,7 +155,7 @@ fn damage_anywhere_is_no_crash() {
             damaged[at] = value;
             let limits = Limits { pixels_max: 10_000, ..Limits::default() };
             if let Ok(mut frames) = decode(&damaged, &limits, &Never) {
-                assert!(frames.frames.next().unwrap().unwrap().pixels.data.len() <= 40_000);
+                assert!(frames.frames.next().unwrap().unwrap().pixels.into_bytes().data.len() <= 40_000);
             }
         }
     }
@@ -270,4 +270,22 @@ fn a_real_photograph_is_read_with_its_profile() {
     };
     let means = [mean(0), mean(1), mean(2)];
     assert!(means.iter().all(|mean| (30..220).contains(mean)), "{means:?}");
+}
+
+#[test]
+fn a_profile_takes_the_place_of_the_code_points() {
+    for (width, channels) in [(64, Channels::Rgb), (33, Channels::Rgba)] {
+        let pixels = sample(width, 20, channels);
+        let plain = made(&pixels, 80);
+        let icc: Vec<u8> = (0..3000u32).map(|at| (at * 7) as u8).collect();
+        let tagged = with_icc(plain.clone(), &icc).unwrap();
+        assert_eq!(tagged.len(), plain.len() + icc.len() + 4 - 11, "`prof` and a profile for `nclx` and seven bytes");
+        let found = header(&tagged, &Limits::default()).unwrap();
+        assert_eq!((found.icc.as_deref(), found.layout.cicp), (Some(icc.as_slice()), None));
+        assert_eq!(decoded(&tagged).unwrap().1, decoded(&plain).unwrap().1, "the same pixels");
+    }
+    for end in 0..200 {
+        let cut = made(&sample(8, 8, Channels::Rgb), 80)[..end].to_vec();
+        assert!(with_icc(cut, b"icc").is_err(), "cut at {end}");
+    }
 }

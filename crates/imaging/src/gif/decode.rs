@@ -4,7 +4,7 @@
 use afterimage_variant::Window;
 
 use super::blocks;
-use crate::pixels::{Channels, Frame, Frames, Pixels};
+use crate::pixels::{Channels, Decoded, Frame, Frames, Pixels};
 use crate::stop::{Stop, check};
 use crate::{Error, Limits, Probe, Source};
 
@@ -42,7 +42,7 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], limits: &Limits, stop: &'a dyn Stop) -
         icc: None,
         copyright: Default::default(),
         loops,
-        frames: Box::new(player),
+        frames: Box::new(player.map(|frame| frame.map(|frame| frame.map(Decoded::Bytes)))),
     })
 }
 

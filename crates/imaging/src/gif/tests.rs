@@ -1,5 +1,5 @@
 use super::*;
-use crate::pixels::{Channels, Frame, Frames, Pixels};
+use crate::pixels::{Channels, Decoded, Frame, Frames, Pixels};
 use crate::{Error, Limits, Never};
 
 fn rgba(width: u32, height: u32, colours: &[[u8; 4]]) -> Frame {
@@ -14,7 +14,7 @@ fn encoded(frames: &[Frame], loops: u16) -> Vec<u8> {
 
 fn decoded(bytes: &[u8]) -> Result<(u16, Vec<Frame>), Error> {
     let Frames { loops, frames, .. } = decode(bytes, &Limits::default(), &Never)?;
-    Ok((loops, frames.collect::<Result<_, _>>()?))
+    Ok((loops, frames.map(|frame| frame.map(|frame| frame.map(Decoded::into_bytes))).collect::<Result<_, _>>()?))
 }
 
 const RED: [u8; 4] = [255, 0, 0, 255];

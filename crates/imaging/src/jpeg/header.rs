@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::exif::{self, Facts};
+use crate::gain_map::{self, GainMap};
 use crate::{Error, Limits};
 
 /// What was found.
@@ -26,6 +27,8 @@ pub(crate) struct Header<'a> {
     pub(crate) icc: Option<Vec<u8>>,
     /// Photoshop blocks, where IPTC is.
     pub(crate) app13: Vec<&'a [u8]>,
+    /// Behind the end of the picture.
+    pub(crate) gain_map: Option<GainMap>,
 }
 
 /// A component as the frame header lists it.
@@ -129,6 +132,7 @@ pub(crate) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, E
         facts,
         icc: icc.join(),
         app13,
+        gain_map: gain_map::behind(&bytes[walk.at..]),
     })
 }
 
@@ -158,14 +162,14 @@ fn read_frame(marker: u8, body: &[u8]) -> Result<Frame, Error> {
 }
 
 /// Steps from marker to marker.
-pub(super) struct Walk<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) at: usize,
+pub(crate) struct Walk<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) at: usize,
 }
 
 impl<'a> Walk<'a> {
     /// The next marker; any number of fill bytes may stand before it.
-    pub(super) fn marker(&mut self) -> Result<u8, Error> {
+    pub(crate) fn marker(&mut self) -> Result<u8, Error> {
         let end = || Error::truncated("no end of image marker");
         if *self.bytes.get(self.at).ok_or_else(end)? != 0xff {
             return Err(Error::broken(format!("no marker at byte {}", self.at)));
@@ -177,7 +181,7 @@ impl<'a> Walk<'a> {
         Ok(self.bytes[self.at - 1])
     }
 
-    pub(super) fn segment(&mut self) -> Result<&'a [u8], Error> {
+    pub(crate) fn segment(&mut self) -> Result<&'a [u8], Error> {
         let short = || Error::truncated("the file ends within a segment");
         let length: [u8; 2] =
             self.bytes.get(self.at..self.at + 2).and_then(|length| length.try_into().ok()).ok_or_else(short)?;

@@ -20,9 +20,10 @@ pub(crate) use planes::{Layout, Picture, Wanted, enough, to_pixels};
 
 use afterimage_variant::Window;
 
-pub(crate) use self::header::Header;
+pub(crate) use self::header::{Header, Walk};
 use crate::colour;
 use crate::copyright::Copyright;
+use crate::encode::About;
 use crate::pixels::{Channels, Frames, Pixels};
 use crate::plane::Plane;
 use crate::stop::{Stop, check};
@@ -37,8 +38,7 @@ pub(crate) struct Encoding<'a> {
     /// 1 to 100.
     pub(crate) quality: u8,
     pub(crate) progressive: bool,
-    /// Body of an EXIF block to write.
-    pub(crate) exif: Option<&'a [u8]>,
+    pub(crate) about: About<'a>,
 }
 
 /// Samples as a decoder gives them.
@@ -59,6 +59,7 @@ pub(crate) fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Probe, Head
     // Ink is converted where it is decoded: both pictures are there at once.
     probe.channels = if header.components == 4 { 7 } else { header.components };
     probe.progressive = header.progressive;
+    probe.gain_map = header.gain_map;
     probe.scales = if Picture::is_known(&header) { &[1, 2, 3, 4, 5, 6, 7, 8] } else { codec::SCALES };
     Ok((probe, header))
 }
@@ -124,24 +125,37 @@ pub(crate) fn encode(pixels: &Pixels, encoding: Encoding<'_>) -> Result<Vec<u8>,
     check_side(pixels.width.max(pixels.height))?;
     debug_assert_ne!(pixels.channels, Channels::Rgba, "alpha ends on the canvas");
     let jpeg = codec::encode(pixels, encoding.quality.clamp(1, 100), encoding.progressive)?;
-    Ok(with_exif(jpeg, encoding.exif))
+    Ok(with_about(jpeg, &encoding.about))
 }
 
 /// The same from Y, Cb and Cr at 4:2:0, or from Y alone, where [`ENCODES_PLANES`].
 pub(crate) fn encode_planes(planes: &[Plane], encoding: Encoding<'_>) -> Result<Vec<u8>, Error> {
     check_side(planes[0].width.max(planes[0].height) as u32)?;
     let jpeg = codec::encode_planes(planes, encoding.quality.clamp(1, 100), encoding.progressive)?;
-    Ok(with_exif(jpeg, encoding.exif))
+    Ok(with_about(jpeg, &encoding.about))
 }
 
 fn check_side(side: u32) -> Result<(), Error> {
     if side > SIDE_MAX { Err(Error::OutputTooLarge { asked: side.into(), max: SIDE_MAX.into() }) } else { Ok(()) }
 }
 
-/// Puts an APP1 segment behind SOI. Exif asks to be first, and JFIF readers find APP0 behind it all the same.
-fn with_exif(jpeg: Vec<u8>, tiff: Option<&[u8]>) -> Vec<u8> {
-    let Some(tiff) = tiff else { return jpeg };
-    let Ok(segment_bytes) = u16::try_from(tiff.len() + 8) else { return jpeg };
-    let [high, low] = segment_bytes.to_be_bytes();
-    [&jpeg[..2], &[0xff, 0xe1, high, low], b"Exif\0\0", tiff, &jpeg[2..]].concat()
+/// Puts APP1 and APP2 segments behind SOI. Exif asks to be first, and JFIF readers find APP0 behind it all the same. What is too long
+/// for a segment is left out.
+fn with_about(jpeg: Vec<u8>, about: &About<'_>) -> Vec<u8> {
+    let mut head = jpeg[..2].to_vec();
+    let mut put = |marker: u8, name: &[u8], body: &[u8]| {
+        let Ok(segment_bytes) = u16::try_from(name.len() + body.len() + 2) else { return };
+        head.extend_from_slice(&[0xff, marker]);
+        head.extend_from_slice(&segment_bytes.to_be_bytes());
+        head.extend_from_slice(name);
+        head.extend_from_slice(body);
+    };
+    if let Some(tiff) = about.exif {
+        put(0xe1, b"Exif\0\0", tiff);
+    }
+    if let Some(icc) = about.icc {
+        // The first of one part.
+        put(0xe2, b"ICC_PROFILE\0\x01\x01", icc);
+    }
+    if head.len() == 2 { jpeg } else { [&head, &jpeg[2..]].concat() }
 }

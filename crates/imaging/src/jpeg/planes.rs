@@ -6,7 +6,7 @@ use afterimage_variant::Window;
 use super::header::Header;
 use super::scaled::{self, Frame, Sink};
 use crate::Error;
-use crate::pixels::{Channels, Pixels, buffer_bytes};
+use crate::pixels::{Channels, Pixels, buffer_len};
 use crate::plane::{Plane, Range, Resizer, Span};
 use crate::stop::Stop;
 
@@ -159,7 +159,7 @@ pub(crate) fn to_pixels(mut planes: Vec<Plane>) -> Result<Pixels, Error> {
     let fixed = |factor: f64| (factor * f64::from(1 << BITS)).round() as i32;
     let (red_of_cr, green_of_cb, green_of_cr, blue_of_cb) =
         (fixed(1.402), fixed(0.344_136_286), fixed(0.714_136_286), fixed(1.772));
-    let mut data = vec![0; buffer_bytes(width, height, Channels::Rgb)?];
+    let mut data = vec![0; buffer_len(width, height, Channels::Rgb)?];
     let samples = luma.data.iter().zip(&blue.data).zip(&red.data);
     for (pixel, ((&luma, &blue), &red)) in data.as_chunks_mut::<3>().0.iter_mut().zip(samples) {
         let (luma, blue, red) =

@@ -5,7 +5,7 @@ use crate::Never;
 
 fn decoded(bytes: &[u8]) -> Result<Pixels, Error> {
     let mut frames = decode(bytes, &Limits::default(), &Never)?;
-    frames.frames.next().expect("one frame").map(|frame| frame.pixels)
+    frames.frames.next().expect("one frame").map(|frame| frame.pixels.into_bytes())
 }
 
 /// A PNG of raw rows in this colour type and depth.
@@ -63,7 +63,7 @@ fn what_is_encoded_is_decoded() {
         Pixels::new(16, 16, Channels::Rgb, (0..=255u8).flat_map(|v| [v, 0, 0]).collect()),
     ];
     for picture in cases.map(|picture| picture.expect("right length")) {
-        let bytes = encode(&picture, None).expect("encodes");
+        let bytes = encode(&picture, &About::default()).expect("encodes");
         assert_eq!(decoded(&bytes).expect("decodes"), picture);
     }
 }
@@ -84,7 +84,7 @@ fn a_palette_holds_exactly_256_colours() {
 #[test]
 fn every_cut_and_every_damaged_checksum_is_an_error() {
     let picture = Pixels::new(8, 8, Channels::Rgb, (0..192).collect()).expect("right length");
-    let bytes = encode(&picture, None).expect("encodes");
+    let bytes = encode(&picture, &About::default()).expect("encodes");
     for end in 8..bytes.len() {
         assert!(decoded(&bytes[..end]).is_err(), "cut at {end}");
     }
@@ -98,7 +98,7 @@ fn every_cut_and_every_damaged_checksum_is_an_error() {
 #[test]
 fn pixels_and_profiles_at_the_bound_and_past_it() {
     let picture = Pixels::filled(6, 5, Channels::Gray, &[1]).expect("small");
-    let bytes = encode(&picture, None).expect("encodes");
+    let bytes = encode(&picture, &About::default()).expect("encodes");
     let limits = |max| Limits { pixels_max: max, ..Limits::default() };
     assert!(probe(&bytes, &limits(30)).is_ok());
     assert_eq!(probe(&bytes, &limits(29)).err(), Some(Error::TooManyPixels { asked: 30, max: 29 }));
@@ -119,7 +119,8 @@ fn pixels_and_profiles_at_the_bound_and_past_it() {
 
 #[test]
 fn stops_when_told() {
-    let bytes = encode(&Pixels::filled(6, 5, Channels::Gray, &[1]).expect("small"), None).expect("encodes");
+    let bytes =
+        encode(&Pixels::filled(6, 5, Channels::Gray, &[1]).expect("small"), &About::default()).expect("encodes");
     assert_eq!(decode(&bytes, &Limits::default(), &|| true).err(), Some(Error::Expired));
 }
 
@@ -127,7 +128,24 @@ fn stops_when_told() {
 fn copyright_travels() {
     let tiff =
         exif::write(&exif::Facts { orientation: 6, artist: Some("Ann".into()), copyright: None }).expect("facts");
-    let bytes = encode(&Pixels::filled(6, 5, Channels::Gray, &[1]).expect("small"), Some(&tiff)).expect("encodes");
+    let bytes =
+        encode(&Pixels::filled(6, 5, Channels::Gray, &[1]).expect("small"), &About { exif: Some(&tiff), icc: None })
+            .expect("encodes");
     let frames = decode(&bytes, &Limits::default(), &Never).expect("decodes");
     assert_eq!((frames.orientation, frames.copyright.artist.as_deref()), (6, Some("Ann")));
+}
+
+#[test]
+fn sixteen_bits_there_and_back() {
+    for channels in [Channels::Gray, Channels::Rgb, Channels::Rgba] {
+        let data = (0..7 * 3 * channels.samples() as u32).map(|at| (at * 7_919 % 65_536) as u16).collect();
+        let picture = Pixels::new(7, 3, channels, data).expect("right length");
+        let bytes = encode_wide(&picture, &About { exif: None, icc: Some(b"profile") }).expect("encodes");
+        let probe = probe(&bytes, &Limits::default()).expect("probes");
+        assert!(probe.wide);
+        let frames = decode(&bytes, &Limits::default(), &Never).expect("decodes");
+        assert_eq!(frames.icc.is_some(), channels != Channels::Gray, "a profile for RGB only beside RGB");
+        let found = frames.frames.map(|frame| frame.expect("decodes").pixels).next();
+        assert_eq!(found, Some(Decoded::Words(picture)));
+    }
 }

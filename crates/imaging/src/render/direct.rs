@@ -1,16 +1,17 @@
 //! The short way of a JPEG that nobody has to look at before it is scaled: from its bits to planes of the output's size. Where the
 //! output is only that, smaller and turned, the planes go to the encoder as they are and are never RGB.
 
-use afterimage_variant::Variant;
+use afterimage_variant::{Size, Variant};
 
-use super::{Rendered, Shape, Step, admit, size_of, within};
+use super::shape::sized;
+use super::{Made, Rendered, Shape, Step, admit, colours};
 use crate::copyright::Copyright;
 use crate::encode::{Manner, Output};
 use crate::jpeg::{Layout, Picture, Wanted};
-use crate::pixels::{Channels, Frame, Pixels};
+use crate::pixels::{Channels, Decoded, Pixels};
 use crate::plane::Plane;
 use crate::stop::{Stop, check};
-use crate::{Error, Settings, colour, encode, jpeg};
+use crate::{Error, Settings, encode, jpeg};
 
 /// Renders, or says that the file has to go the long way.
 pub(super) fn render(
@@ -21,19 +22,21 @@ pub(super) fn render(
     settings: &Settings,
     stop: &dyn Stop,
 ) -> Result<Option<Rendered>, Error> {
-    let plan = within(variant.plan(size_of(shape.rect)), shape.rect);
-    let is_looked_at = output == Output::Json || variant.trim().is_some() || plan.search.is_some();
-    if is_looked_at {
+    let is_looked_at = output == Output::Json || variant.trim().is_some();
+    // Planes are not light: their means are those of encoded numbers.
+    if is_looked_at || settings.linear_light {
         return Ok(None);
     }
+    // A crop that has to be looked for is looked for on a tiny picture first: two decodings that skip most are cheaper than one whole.
+    let plan = sized(shape.place(variant, shape.rect, |size| map(picture, shape, size, stop))?, output);
     admit(&plan, 1, settings)?;
     check(stop)?;
     let (window, turning) = (shape.turning.store(plan.window, shape.stored), shape.turning);
     let (width, height) = turning.sides(plan.picture.width, plan.picture.height);
     let channels = if picture.header.components == 1 { Channels::Gray } else { Channels::Rgb };
-    let has_srgb = || picture.header.icc.as_deref().is_none_or(|icc| colour::changes_nothing(icc, channels));
+    let colours = colours(picture.header.icc.as_deref(), variant, output, settings);
     let is_bare = plan.canvas == plan.picture && variant.blur().is_none() && variant.sharpen().is_none();
-    let goes_planar = output.takes_planes() && is_bare && has_srgb();
+    let goes_planar = output.takes_planes() && is_bare && colours.change_nothing(channels);
     let layout = match goes_planar {
         true => Layout::Halved { mirrored: turning.mirrors(), video: output == Output::Webp },
         false => Layout::Full,
@@ -42,21 +45,30 @@ pub(super) fn render(
     let planes = picture.planes(&wanted, stop)?;
     check(stop)?;
     let copyright = if settings.keep_copyright { jpeg::copyright(&picture.header) } else { Copyright::default() };
-    let manner = Manner { quality: variant.quality(), settings, copyright: &copyright, stop };
+    let manner = Manner { quality: variant.quality(), settings, copyright: &copyright, icc: colours.icc(), stop };
     let (output, encoded) = if goes_planar {
         let turned: Vec<Plane> = planes.into_iter().map(|plane| turn(shape, plane)).collect();
         let output = output.settled_opaque();
         (output, encode::planes(&turned, output, &manner)?)
     } else {
-        let icc = picture.header.icc.as_deref();
         // Only the steps after scaling are asked of it.
-        let step = Step { shape, plan, variant, icc, extent: shape.stored, output, stop };
-        let frame = step.finish(Frame { pixels: jpeg::to_pixels(planes)?, delay_ms: 0 })?;
-        let output = output.settled(&frame.pixels);
-        (output, encode::still(frame.pixels, output, &manner)?)
+        let (colours, extent) = (&colours, shape.stored);
+        let step = Step { shape, plan, variant, colours, extent, output, settings, stop };
+        let pixels = Decoded::Bytes(step.finish(jpeg::to_pixels(planes)?)?);
+        let output = output.settled(&pixels);
+        (output, encode::decoded(pixels, output, &manner)?)
     };
     let eighths = Some(picture.eighths(&wanted));
-    Ok(Some(Rendered::of(encoded, output, plan.canvas, variant, settings, eighths)))
+    let gain_map = picture.header.gain_map.filter(|_| !output.is_hash());
+    let made = Made { output, size: plan.canvas, variant, settings, eighths, gain_map };
+    Ok(Some(made.rendered(encoded)))
+}
+
+/// The whole region as stored, at a size as shown.
+fn map(picture: &Picture<'_>, shape: &Shape, size: Size, stop: &dyn Stop) -> Result<Pixels, Error> {
+    let window = shape.turning.store(shape.rect, shape.stored);
+    let (width, height) = shape.turning.sides(size.width, size.height);
+    jpeg::to_pixels(picture.planes(&Wanted { window, width, height, residual_min: 1.0, layout: Layout::Full }, stop)?)
 }
 
 fn turn(shape: &Shape, plane: Plane) -> Plane {

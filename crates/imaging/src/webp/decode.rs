@@ -7,7 +7,7 @@ use super::riff::{self, Container, u24};
 use crate::canvas;
 use crate::copyright::Copyright;
 use crate::exif;
-use crate::pixels::{Channels, Frame, Frames, Pixels};
+use crate::pixels::{Channels, Decoded, Frame, Frames, Pixels};
 use crate::stop::{Stop, check};
 use crate::{Error, Limits, Probe, Source};
 
@@ -29,12 +29,12 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], limits: &Limits, stop: &'a dyn Stop) -
     let container = riff::read(bytes, limits)?;
     check(stop)?;
     let facts = exif_of(bytes, &container);
-    let frames: Box<dyn Iterator<Item = Result<Frame, Error>> + 'a> = if container.frames.is_empty() {
+    let frames: Box<dyn Iterator<Item = Result<Frame<Decoded>, Error>> + 'a> = if container.frames.is_empty() {
         let chunks: Vec<_> = container.image.iter().map(|chunk| (&chunk.name, &bytes[chunk.body.clone()])).collect();
         let pixels = bitstream(&chunks, container.width, container.height)?.without_idle_alpha();
-        Box::new(std::iter::once(Ok(Frame { pixels, delay_ms: 0 })))
+        Box::new(std::iter::once(Ok(Frame { pixels: pixels.into(), delay_ms: 0 })))
     } else {
-        Box::new(Animation::new(bytes, &container, stop)?)
+        Box::new(Animation::new(bytes, &container, stop)?.map(|frame| frame.map(|frame| frame.map(Decoded::Bytes))))
     };
     Ok(Frames {
         width: container.width,
@@ -62,7 +62,7 @@ fn bitstream(chunks: &[(&[u8; 4], &[u8])], width: u32, height: u32) -> Result<Pi
         return Err(Error::broken("a bitstream of another size than its frame"));
     }
     let channels = if decoder.has_alpha() { Channels::Rgba } else { Channels::Rgb };
-    let mut data = vec![0; crate::pixels::buffer_bytes(width, height, channels)?];
+    let mut data = vec![0; crate::pixels::buffer_len(width, height, channels)?];
     decoder.read_image(&mut data).map_err(damage)?;
     Pixels::new(width, height, channels, data)
 }

@@ -22,6 +22,11 @@ pub(crate) struct Encoding {
 }
 
 fn config(encoding: Encoding) -> Result<sys::WebPConfig, Error> {
+    // libwebp is compiled for it as a whole (the feature `sse41`), because its fastest kernels are left out otherwise.
+    #[cfg(target_arch = "x86_64")]
+    if !is_x86_feature_detected!("sse4.1") {
+        return Err(Error::encode("WebP needs a processor with SSE4.1, as all since 2008 have"));
+    }
     let mut config = sys::WebPConfig::new().map_err(|()| Error::encode("libwebp is of another version"))?;
     config.quality = encoding.quality.clamp(0.0, 100.0);
     config.method = encoding.method.min(6).into();
@@ -215,6 +220,8 @@ pub(crate) fn encode_animation(
         return Err(Error::encode("libwebp is of another version"));
     }
     options.anim_params.loop_count = loops.into();
+    // No key frames but the first: nobody seeks in a picture, and each further one is encoded twice to see which is smaller.
+    options.kmax = 0;
     // SAFETY: options are whole; null on failure.
     let animator = Animator(unsafe { sys::WebPAnimEncoderNewInternal(width as c_int, height as c_int, &options, abi) });
     if animator.0.is_null() {

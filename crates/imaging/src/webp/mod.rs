@@ -7,7 +7,7 @@ mod riff;
 
 pub(crate) use decode::{decode, probe};
 pub(crate) use encode::{Encoding, encode, encode_animation, encode_planes};
-pub(crate) use riff::with_exif;
+pub(crate) use riff::with_about;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::encode::About;
 use crate::{Error, Limits};
 
 /// One chunk.
@@ -145,16 +146,19 @@ pub(super) fn extended_header(width: u32, height: u32, flags: u8) -> [u8; 10] {
     [flags, 0, 0, 0, w0, w1, w2, h0, h1, h2]
 }
 
-/// The same picture or animation with an EXIF block in it, and no other.
-pub(crate) fn with_exif(webp: &[u8], tiff: &[u8]) -> Result<Vec<u8>, Error> {
+/// The same picture or animation with this said about it, and nothing else.
+pub(crate) fn with_about(webp: &[u8], about: &About<'_>) -> Result<Vec<u8>, Error> {
     let container = read(webp, &Limits { metadata_bytes_max: u64::MAX, ..Limits::default() })?;
     let old = chunks(webp, 12, webp.len())?;
     let flags = old.iter().find(|chunk| &chunk.name == b"VP8X").and_then(|chunk| webp.get(chunk.body.start)).copied();
-    let flags = flags.unwrap_or(if container.alpha { 0x10 } else { 0 }) | 0x08;
+    let flags = flags.unwrap_or(if container.alpha { 0x10 } else { 0 });
+    let flags = flags | about.icc.map_or(0, |_| 0x20) | about.exif.map_or(0, |_| 0x08);
     let head = extended_header(container.width, container.height, flags);
-    let kept = old.iter().filter(|chunk| !matches!(&chunk.name, b"VP8X" | b"EXIF"));
+    let kept = old.iter().filter(|chunk| !matches!(&chunk.name, b"VP8X" | b"ICCP" | b"EXIF"));
     let mut parts: Vec<(&[u8; 4], &[u8])> = vec![(b"VP8X", &head)];
+    // The profile stands before the picture, EXIF behind it.
+    parts.extend(about.icc.map(|icc| (b"ICCP", icc)));
     parts.extend(kept.map(|chunk| (&chunk.name, &webp[chunk.body.clone()])));
-    parts.push((b"EXIF", tiff));
+    parts.extend(about.exif.map(|tiff| (b"EXIF", tiff)));
     Ok(write(&parts))
 }

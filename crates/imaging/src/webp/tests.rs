@@ -1,5 +1,6 @@
 use super::*;
-use crate::pixels::{Channels, Frame, Frames, Pixels};
+use crate::encode::About;
+use crate::pixels::{Channels, Decoded, Frame, Frames, Pixels};
 use crate::{Error, Limits, Never};
 
 const GOOD: Encoding = Encoding { quality: 100.0, method: 2 };
@@ -10,7 +11,7 @@ fn even(pixel: [u8; 4]) -> Pixels {
 
 fn decoded(bytes: &[u8]) -> Result<(u16, Vec<Frame>), Error> {
     let Frames { loops, frames, .. } = decode(bytes, &Limits::default(), &Never)?;
-    Ok((loops, frames.collect::<Result<_, _>>()?))
+    Ok((loops, frames.map(|frame| frame.map(|frame| frame.map(Decoded::into_bytes))).collect::<Result<_, _>>()?))
 }
 
 fn close(a: &Pixels, b: &Pixels) -> bool {
@@ -99,7 +100,7 @@ fn exif_goes_into_stills_and_animations() {
     let stills = [even([1, 2, 3, 255]).into_rgb(), even([1, 2, 3, 99])]
         .map(|pixels| encode(&pixels, GOOD, &Never).expect("encodes"));
     for bytes in stills.into_iter().chain([film(&[[1, 2, 3, 255], [9, 9, 9, 0]])]) {
-        let signed = with_exif(&bytes, &tiff).expect("has a place for it");
+        let signed = with_about(&bytes, &About { exif: Some(&tiff), icc: None }).expect("has a place for it");
         let found = decode(&signed, &Limits::default(), &Never).expect("decodes");
         assert_eq!(found.copyright.artist.as_deref(), Some("Ann"));
         let before = decoded(&bytes).expect("decodes").1;
@@ -109,9 +110,25 @@ fn exif_goes_into_stills_and_animations() {
 }
 
 #[test]
+fn profiles_go_into_stills_and_animations() {
+    let stills = [even([1, 2, 3, 255]).into_rgb(), even([1, 2, 3, 99])]
+        .map(|pixels| encode(&pixels, GOOD, &Never).expect("encodes"));
+    for bytes in stills.into_iter().chain([film(&[[1, 2, 3, 255], [9, 9, 9, 0]])]) {
+        for exif in [None, Some(b"MM\0\x2a".as_slice())] {
+            let tagged = with_about(&bytes, &About { exif, icc: Some(b"profile") }).expect("has a place for it");
+            let found = decode(&tagged, &Limits::default(), &Never).expect("decodes");
+            assert_eq!(found.icc.as_deref(), Some(b"profile".as_slice()));
+            let again = with_about(&tagged, &About::default()).expect("has a place for it");
+            assert_eq!(decode(&again, &Limits::default(), &Never).expect("decodes").icc, None);
+            assert_eq!(decoded(&bytes).expect("decodes").1.len(), decoded(&tagged).expect("decodes").1.len());
+        }
+    }
+}
+
+#[test]
 fn metadata_at_the_bound_and_past_it() {
     let still = encode(&even([1, 2, 3, 255]), GOOD, &Never).expect("encodes");
-    let signed = with_exif(&still, &[0; 100]).expect("has a place for it");
+    let signed = with_about(&still, &About { exif: Some(&[0; 100]), icc: None }).expect("has a place for it");
     let limits = |metadata_bytes_max| Limits { metadata_bytes_max, ..Limits::default() };
     assert!(probe(&signed, &limits(100)).is_ok());
     assert_eq!(probe(&signed, &limits(99)).err(), Some(Error::MetadataTooLarge { asked: 100, max: 99 }));

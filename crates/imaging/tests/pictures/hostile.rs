@@ -83,7 +83,7 @@ fn try_everything(bytes: &[u8], name: &str) {
     for query in ["w=32&fm=png", "trim=auto&w=20&h=20&fit=crop&crop=entropy&fm=webp"] {
         let variant = variant(query);
         if let Ok(probe) = probe(bytes, &settings.limits) {
-            predicted_bytes(&probe, &variant);
+            predicted_bytes(&probe, &variant, &Settings::default());
         }
         match render(bytes, &variant, &settings, &Never) {
             Ok(picture) => assert!(sniff(&picture.bytes).is_some(), "{name}: {query} is no picture"),

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod colour;
 mod copyright;
 mod formats;
 #[cfg(feature = "native")]

@@ -43,7 +43,7 @@ fn predictions_hold() {
     jobs.extend(["w=200&fm=webp", "w=200&fm=gif"].map(|query| ("earth.gif", query.to_owned())));
     for (name, query) in jobs {
         let probe = probe(&sample(name), &Limits::default()).expect("probes");
-        let predicted = predicted_bytes(&probe, &variant(&query));
+        let predicted = predicted_bytes(&probe, &variant(&query), &Settings::default());
         let output = Command::new(std::env::current_exe().expect("this test"))
             .args(["--exact", "memory::memory_child", "--nocapture"])
             .env(CHILD, format!("{name}?{query}"))

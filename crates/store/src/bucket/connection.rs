@@ -146,10 +146,21 @@ impl Bucket {
     /// A whole object. One answer of a bucket is one write's: its headers and its body belong together, so a cut body is
     /// fetched again from the beginning. The caller holds a permit of `transfers`.
     pub(super) async fn get(&self, key: &str, bytes_max: u64) -> Result<(GetObjectOutput, Bytes), Got> {
+        self.get_version(key, None, bytes_max).await
+    }
+
+    /// As [`get`](Self::get), of one version.
+    pub(super) async fn get_version(
+        &self,
+        key: &str,
+        version: Option<&str>,
+        bytes_max: u64,
+    ) -> Result<(GetObjectOutput, Bytes), Got> {
         let mut tries = 0;
         loop {
             tries += 1;
             let get = self.client.get_object().bucket(self.place.bucket()).key(key);
+            let get = get.set_version_id(version.map(str::to_owned));
             // Where a bucket has a checksum of the body, the SDK compares it.
             let get = get.checksum_mode(aws_sdk_s3::types::ChecksumMode::Enabled).send().await;
             let mut object = get.map_err(|error| Got::Nothing(Failure::of("GetObject", error)))?;

@@ -78,6 +78,11 @@ impl Bucket {
         Ok(found)
     }
 
+    /// Every version of one key, markers included.
+    pub(super) async fn versions_of(&self, key: &str) -> Result<Vec<OneVersion>, Failure> {
+        self.lines_of(Versioning::Kept, key).await
+    }
+
     /// Everything there is of one key. It comes first among all that begin with it.
     async fn lines_of(&self, versioning: Versioning, key: &str) -> Result<Vec<OneVersion>, Failure> {
         let (mut found, mut start) = (Vec::new(), Start::default());
@@ -105,7 +110,15 @@ impl Bucket {
         }
         let (keys, more) = self.keys(prefix, start.key.as_deref(), limit).await?;
         let next = keys.last().filter(|_| more).map(|(key, _)| Start { key: Some(key.clone()), version: None });
-        let line = |(key, bytes)| OneVersion { key, id: String::new(), bytes, is_marker: false };
+        let line = |(key, bytes)| OneVersion {
+            key,
+            id: String::new(),
+            bytes,
+            is_marker: false,
+            is_latest: true,
+            etag: None,
+            modified_s: 0,
+        };
         Ok((keys.into_iter().map(line).collect(), next))
     }
 

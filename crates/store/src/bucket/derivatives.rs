@@ -7,11 +7,13 @@ use afterimage_identity::{BoxFuture, Version};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::OnceCell;
 
 use super::Config;
 use super::connection::{Bucket, Got, aside};
 use super::facts::{self, Facts};
 use super::failure::Failure;
+use super::kept::{BucketKeep, KEPT_BEGINNING, KEPT_END};
 use super::standing::{Versioning, standing};
 use crate::{Error, Listed, Meta, Object, Page, Read, Stat, Write, keys};
 
@@ -21,7 +23,8 @@ use crate::{Error, Listed, Meta, Object, Page, Read, Stat, Write, keys};
 /// lifecycle rule of the bucket; what is gone is made again.
 pub struct BucketDerivatives {
     bucket: Bucket,
-    versioning: Versioning,
+    /// What deleting takes here, once that is known.
+    versioning: OnceCell<Versioning>,
 }
 
 impl BucketDerivatives {
@@ -35,13 +38,34 @@ impl BucketDerivatives {
             let first = Bucket::connect(config).await;
             let versioning = standing(&first).await?;
             let place = config.place.clone();
-            Self { bucket: first, versioning }
+            let known = || OnceCell::new_with(Some(versioning));
+            Self { bucket: first, versioning: known() }
                 .prove()
                 .await
                 .map_err(|error| Error::Io { why: format!("{place}: {error}") })?;
             // The proof's connections end with its runtime.
-            Ok(Self { bucket: Bucket::connect(config).await, versioning })
+            Ok(Self { bucket: Bucket::connect(config).await, versioning: known() })
         })
+    }
+
+    /// Small records of whoever deletes these derivatives, kept beside them: no listing here shows them.
+    pub fn keep(&self) -> BucketKeep {
+        BucketKeep::new(self.bucket.clone(), self.versioning.clone())
+    }
+
+    /// As [`open`](Self::open), without a word to the bucket yet, for a process that has no time when it starts and deletes next
+    /// to nothing: what deleting takes is asked before the first deletion. Whoever writes receipts opens it the other way.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when there is no client to be had.
+    pub fn open_unasked(config: &Config) -> Result<Self, Error> {
+        // What reads the settings makes no connection that would be kept.
+        let bucket = aside(async { Ok(Bucket::connect(config).await) })?;
+        Ok(Self { bucket, versioning: OnceCell::new() })
+    }
+
+    async fn versioning(&self) -> Result<Versioning, Error> {
+        self.versioning.get_or_try_init(|| standing(&self.bucket)).await.copied()
     }
 
     async fn prove(&self) -> Result<(), Error> {
@@ -115,15 +139,19 @@ impl Read for BucketDerivatives {
             let own = self.bucket.place.prefix();
             let after = after.filter(|after| !after.is_empty()).map(|after| format!("{own}{after}"));
             let prefix = format!("{own}{prefix}");
-            let listed = match self.versioning {
+            let listed = match self.versioning().await? {
                 Versioning::Never => self.bucket.keys(&prefix, after.as_deref(), limit).await,
                 Versioning::Kept => self.bucket.keys_of_versions(&prefix, after.as_deref(), limit).await,
             };
             let (keys, more) = listed.map_err(Failure::of_writing)?;
             let own_key = |key: String| key.strip_prefix(own).map(str::to_owned).unwrap_or(key);
             let listed = |(key, bytes)| Listed { key: own_key(key), bytes };
-            let entries: Vec<Listed> = keys.into_iter().map(listed).collect();
-            let next = entries.last().filter(|_| more).map(|last| last.key.clone());
+            let mut entries: Vec<Listed> = keys.into_iter().map(listed).collect();
+            let is_kept = |listed: &Listed| listed.key.starts_with(KEPT_BEGINNING);
+            let last = entries.last().filter(|_| more);
+            // However many records there are, one page of them is enough.
+            let next = last.map(|last| if is_kept(last) { KEPT_END.to_owned() } else { last.key.clone() });
+            entries.retain(|listed| !is_kept(listed));
             Ok(Page { entries, next })
         })
     }
@@ -154,7 +182,11 @@ impl Write for BucketDerivatives {
             let whole = |key: &String| keys::check(key).and_then(|()| self.bucket.place.key(key));
             let named: Vec<Result<String, Error>> = keys.iter().map(whole).collect();
             let good: BTreeSet<String> = named.iter().filter_map(|key| key.clone().ok()).collect();
-            let mut done = self.bucket.delete(good, self.versioning).await;
+            let versioning = match self.versioning().await {
+                Ok(versioning) => versioning,
+                Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
+            };
+            let mut done = self.bucket.delete(good, versioning).await;
             let mut result = |key: String| match done.remove(&key) {
                 Some(result) => result.map_err(|failure| match failure.of_writing() {
                     Error::Io { why } => Error::Io { why: format!("{key}: {why}") },

@@ -17,6 +17,11 @@ pub(super) struct OneVersion {
     pub(super) id: String,
     pub(super) bytes: u64,
     pub(super) is_marker: bool,
+    /// Whether it is what the key names now.
+    pub(super) is_latest: bool,
+    pub(super) etag: Option<String>,
+    /// When it was written, in seconds since 1970; 0 where that is not said.
+    pub(super) modified_s: i64,
 }
 
 /// Where a listing of versions goes on.
@@ -102,12 +107,28 @@ impl Bucket {
         for version in page.versions() {
             let key = decoded(version.key().unwrap_or_default(), encoding)?;
             let id = version.version_id().unwrap_or("null").to_owned();
-            found.push(OneVersion { key, id, bytes: size(version.size()), is_marker: false });
+            found.push(OneVersion {
+                key,
+                id,
+                bytes: size(version.size()),
+                is_marker: false,
+                is_latest: version.is_latest() == Some(true),
+                etag: version.e_tag().map(str::to_owned),
+                modified_s: version.last_modified().map_or(0, |at| at.secs()),
+            });
         }
         for marker in page.delete_markers() {
             let key = decoded(marker.key().unwrap_or_default(), encoding)?;
             let id = marker.version_id().unwrap_or("null").to_owned();
-            found.push(OneVersion { key, id, bytes: 0, is_marker: true });
+            found.push(OneVersion {
+                key,
+                id,
+                bytes: 0,
+                is_marker: true,
+                is_latest: marker.is_latest() == Some(true),
+                etag: None,
+                modified_s: marker.last_modified().map_or(0, |at| at.secs()),
+            });
         }
         let next = if page.is_truncated() == Some(true) {
             let key = page.next_key_marker().map(|key| decoded(key, encoding)).transpose()?;

@@ -13,6 +13,10 @@ mod facts;
 #[cfg(feature = "s3")]
 mod failure;
 #[cfg(feature = "s3")]
+mod inherited;
+#[cfg(feature = "s3")]
+mod kept;
+#[cfg(feature = "s3")]
 mod listing;
 #[cfg(feature = "s3")]
 mod originals;
@@ -25,6 +29,10 @@ use std::time::Duration;
 
 #[cfg(feature = "s3")]
 pub use derivatives::BucketDerivatives;
+#[cfg(feature = "s3")]
+pub use inherited::InheritedBucket;
+#[cfg(feature = "s3")]
+pub use kept::{BucketKeep, KEPT_BEGINNING};
 #[cfg(feature = "s3")]
 pub use originals::BucketOriginals;
 pub use place::{BUCKET_KEY_BYTES_MAX, PREFIX_BYTES_MAX, Place};

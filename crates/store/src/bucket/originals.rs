@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use afterimage_identity::{BoxFuture, KeyError, OriginalKey, Unprovable, Version};
 
+use tokio::sync::OnceCell;
+
 use super::Config;
 use super::connection::{Bucket, aside};
 use super::failure::{Failure, Why};
@@ -19,7 +21,8 @@ use crate::{Error, Listed, Meta, Object, Page, Read, Refusal, Stat};
 /// same answer carries it with the body and, in listings, with the key.
 pub struct BucketOriginals {
     bucket: Bucket,
-    versioning: Option<Versioning>,
+    /// What the bucket keeps, once it has shown that it tells what is not there.
+    proven: OnceCell<Option<Versioning>>,
     skipped: AtomicU64,
 }
 
@@ -34,8 +37,20 @@ impl BucketOriginals {
         aside(async {
             let seen = prove(&Bucket::connect(config).await).await?;
             // The proof's connections end with its runtime.
-            Ok(Self { bucket: Bucket::connect(config).await, versioning: seen, skipped: AtomicU64::new(0) })
+            let bucket = Bucket::connect(config).await;
+            Ok(Self { bucket, proven: OnceCell::new_with(Some(seen)), skipped: AtomicU64::new(0) })
         })
+    }
+
+    /// As [`open`](Self::open), without a word to the bucket yet, for a process that has no time when it starts: the proof is
+    /// asked for before the first original is called gone.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when there is no client to be had.
+    pub fn open_unasked(config: &Config) -> Result<Self, Error> {
+        // What reads the settings makes no connection that would be kept.
+        let bucket = aside(async { Ok(Bucket::connect(config).await) })?;
+        Ok(Self { bucket, proven: OnceCell::new(), skipped: AtomicU64::new(0) })
     }
 
     /// How many keys listings have passed over because no URL can name them: with an empty, `.`, `..` or `-` segment, or
@@ -47,10 +62,24 @@ impl BucketOriginals {
     /// What of a deleted original the bucket itself may still give back; `None` where it keeps no earlier versions.
     pub fn recoverable(&self) -> Option<String> {
         let place = &self.bucket.place;
-        match self.versioning {
+        match self.proven.get().copied().flatten() {
             Some(Versioning::Never) => None,
             Some(Versioning::Kept) => Some(format!("earlier versions of the original in {place}, which is versioned")),
             None => Some(format!("earlier versions of the original in {place}, if it is versioned: we may not look")),
+        }
+    }
+
+    /// What an answer that an original is gone is worth: nothing before the bucket has shown that it tells what is not there.
+    async fn proven(&self, error: Error) -> Error {
+        if error != Error::NotFound {
+            return error;
+        }
+        match self.proven.get_or_try_init(|| prove(&self.bucket)).await {
+            Ok(_) => Error::NotFound,
+            Err(why) => {
+                tracing::error!(%why, "an original is not found, and that proves nothing");
+                Error::Unprovable(Unprovable::Refused)
+            }
         }
     }
 
@@ -100,7 +129,10 @@ impl Read for BucketOriginals {
     fn stat<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Stat, Error>> {
         Box::pin(async move {
             let key = self.key(key)?;
-            let head = self.bucket.head(&key).await.map_err(Failure::of_reading)?;
+            let head = match self.bucket.head(&key).await {
+                Ok(head) => head,
+                Err(failure) => return Err(self.proven(failure.of_reading()).await),
+            };
             let bytes = head.content_length().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
             stat(head.e_tag(), bytes)
         })
@@ -111,8 +143,10 @@ impl Read for BucketOriginals {
             let key = self.key(key)?;
             let permit = self.bucket.transfers.acquire().await;
             let _permit = permit.map_err(|error| Error::Io { why: error.to_string() })?;
-            let got = self.bucket.get(&key, bytes_max).await;
-            let (object, body) = got.map_err(|got| got.into_error(bytes_max, Failure::of_reading))?;
+            let (object, body) = match self.bucket.get(&key, bytes_max).await {
+                Ok(got) => got,
+                Err(got) => return Err(self.proven(got.into_error(bytes_max, Failure::of_reading)).await),
+            };
             let stat = stat(object.e_tag(), body.len() as u64)?;
             let media_type = object.content_type().map(str::to_owned);
             let meta = Meta { media_type, version: Some(stat.version.clone()), ..Meta::default() };

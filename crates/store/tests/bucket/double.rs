@@ -86,6 +86,15 @@ impl Double {
         tokio::task::block_in_place(|| BucketOriginals::open(&self.config(prefix)))
     }
 
+    /// As [`originals`](Self::originals), asked nothing at its opening.
+    pub fn unasked_originals(&self, prefix: &str) -> Result<BucketOriginals, Error> {
+        BucketOriginals::open_unasked(&self.config(prefix))
+    }
+
+    pub fn unasked_derivatives(&self, prefix: &str) -> Result<BucketDerivatives, Error> {
+        BucketDerivatives::open_unasked(&self.config(prefix))
+    }
+
     pub fn derivatives(&self, prefix: &str) -> Result<BucketDerivatives, Error> {
         tokio::task::block_in_place(|| BucketDerivatives::open(&self.config(prefix)))
     }
@@ -106,6 +115,10 @@ impl Double {
         };
         match fault {
             Some(Fault::Code(code)) => Err(s3s::S3Error::new(code)),
+            Some(Fault::Slow(duration)) => {
+                tokio::time::sleep(duration).await;
+                Ok(None)
+            }
             Some(Fault::Silence) => {
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 Err(s3_error!(InternalError))
@@ -117,6 +130,10 @@ impl Double {
 
 fn etag(body: &[u8]) -> ETag {
     ETag::Strong(afterimage_identity::digest_hex(body)[..32].to_owned())
+}
+
+fn moment(written_s: u64) -> Timestamp {
+    (std::time::UNIX_EPOCH + Duration::from_secs(written_s)).into()
 }
 
 fn encode(text: &str, encoding: Option<&EncodingType>) -> String {
@@ -149,9 +166,12 @@ fn blob(body: Bytes, fault: Option<Fault>) -> StreamingBlob {
 impl S3 for Double {
     async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         self.before("HeadObject", &req.input.bucket).await?;
-        let Version { body, content_type, metadata, .. } = self.state().current(&req.input.key)?;
+        let Version { body, content_type, metadata, cache_control, written_s, .. } =
+            self.state().current(&req.input.key)?;
         let body = body.unwrap_or_default();
         Ok(S3Response::new(HeadObjectOutput {
+            cache_control,
+            last_modified: Some(moment(written_s)),
             content_length: Some(body.len() as i64),
             e_tag: Some(etag(&body)),
             content_type,
@@ -162,13 +182,19 @@ impl S3 for Double {
 
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let fault = self.before("GetObject", &req.input.bucket).await?;
-        let Version { body, content_type, metadata, .. } = self.state().current(&req.input.key)?;
+        let wanted = match &req.input.version_id {
+            Some(id) => self.state().version(&req.input.key, id)?,
+            None => self.state().current(&req.input.key)?,
+        };
+        let Version { body, content_type, metadata, cache_control, written_s, .. } = wanted;
         let mut body = body.unwrap_or_default();
         if let Some(range) = req.input.range {
             let range = range.check(body.len() as u64)?;
             body = body.slice(range.start as usize..range.end as usize);
         }
         Ok(S3Response::new(GetObjectOutput {
+            cache_control,
+            last_modified: Some(moment(written_s)),
             content_length: Some(body.len() as i64),
             e_tag: Some(etag(&body)),
             body: Some(blob(body, fault)),
@@ -179,21 +205,39 @@ impl S3 for Double {
     }
 
     async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        self.before("PutObject", &req.input.bucket).await?;
-        let PutObjectInput { key, body, content_type, metadata, .. } = req.input;
+        let fault = self.before("PutObject", &req.input.bucket).await?;
+        let PutObjectInput { key, body, content_type, metadata, if_none_match, .. } = req.input;
         let mut whole = Vec::new();
         if let Some(mut body) = body {
             while let Some(part) = body.next().await {
                 whole.extend_from_slice(&part.map_err(|_| s3_error!(IncompleteBody))?);
             }
         }
-        self.state().put(&key, Some(whole.into()), content_type, metadata);
-        Ok(S3Response::new(PutObjectOutput::default()))
+        let mut state = self.state();
+        if if_none_match.is_some() && state.current(&key).is_ok() {
+            return Err(s3_error!(PreconditionFailed));
+        }
+        state.put(&key, Some(whole.into()), content_type, metadata);
+        match fault {
+            Some(Fault::Late(code)) => Err(s3s::S3Error::new(code)),
+            _ => Ok(S3Response::new(PutObjectOutput::default())),
+        }
     }
 
     async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
         self.before("DeleteObject", &req.input.bucket).await?;
-        self.state().remove(&req.input.key, req.input.version_id.as_deref());
+        let DeleteObjectInput { key, version_id, if_match, .. } = req.input;
+        let mut state = self.state();
+        if let Some((key, body)) = state.race.take() {
+            state.put(&key, Some(body), None, None);
+        }
+        if let Some(ETagCondition::ETag(wanted)) = if_match.filter(|_| !state.heeds_no_condition) {
+            let found = state.current(&key)?;
+            if etag(&found.body.unwrap_or_default()) != wanted {
+                return Err(s3_error!(PreconditionFailed));
+            }
+        }
+        state.remove(&key, version_id.as_deref());
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
@@ -260,28 +304,36 @@ impl S3 for Double {
                 let at = newest_first.iter().position(|version| Some(&version.id) == version_id_marker.as_ref());
                 newest_first.drain(..=at.expect("a marker that was given"));
             }
-            lines.extend(newest_first.into_iter().map(|version| (key.clone(), version.clone())));
+            let latest = versions.last().map(|version| version.id.clone());
+            let is_latest = |version: &Version| Some(&version.id) == latest.as_ref();
+            lines.extend(newest_first.into_iter().map(|version| (key.clone(), version.clone(), is_latest(version))));
         }
         let most = usize::try_from(max_keys.unwrap_or(1000)).unwrap().min(1000);
         let more = lines.len() > most;
         lines.truncate(most);
         let mut output = ListObjectVersionsOutput { is_truncated: Some(more), ..Default::default() };
-        if let Some((key, last)) = lines.last().filter(|_| more) {
+        if let Some((key, last, _)) = lines.last().filter(|_| more) {
             output.next_key_marker = Some(encode(key, encoding_type.as_ref()));
             output.next_version_id_marker = Some(last.id.clone());
         }
-        for (key, Version { id, body, .. }) in lines {
+        for (key, Version { id, body, written_s, .. }, is_latest) in lines {
             let (key, version_id) = (Some(encode(&key, encoding_type.as_ref())), Some(id));
+            let (is_latest, last_modified) = (Some(is_latest), Some(moment(written_s)));
             match body {
                 Some(body) => output.versions.get_or_insert_default().push(ObjectVersion {
                     key,
                     version_id,
                     size: Some(body.len() as i64),
+                    e_tag: Some(etag(&body)),
+                    is_latest,
+                    last_modified,
                     ..Default::default()
                 }),
                 None => output.delete_markers.get_or_insert_default().push(DeleteMarkerEntry {
                     key,
                     version_id,
+                    is_latest,
+                    last_modified,
                     ..Default::default()
                 }),
             }

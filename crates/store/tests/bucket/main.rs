@@ -4,9 +4,12 @@
 mod double;
 mod emulators;
 mod faults;
+mod inherited;
 mod kept;
 mod keys;
+mod records;
 mod state;
+mod unasked;
 
 use std::sync::Arc;
 

@@ -11,6 +11,11 @@ use s3s::{S3ErrorCode, S3Result, s3_error};
 pub enum Fault {
     /// It is answered with this.
     Code(S3ErrorCode),
+    /// It does its work, and is answered with this all the same.
+    Late(S3ErrorCode),
+    /// It takes so long, and nothing else.
+    #[allow(dead_code, reason = "for the tests of the render function, which share this double")]
+    Slow(std::time::Duration),
     /// It is never answered.
     Silence,
     /// Its body ends after so many bytes, with the length of the whole announced.
@@ -30,6 +35,9 @@ pub struct Version {
     pub body: Option<Bytes>,
     pub content_type: Option<String>,
     pub metadata: Option<Metadata>,
+    pub cache_control: Option<String>,
+    /// In seconds since 1970.
+    pub written_s: u64,
 }
 
 #[derive(Default)]
@@ -41,6 +49,10 @@ pub struct State {
     pub is_lost: bool,
     pub hides_absence: bool,
     pub no_bulk: bool,
+    /// Whether `If-Match` of a deletion is overlooked, as servers do that do not know it.
+    pub heeds_no_condition: bool,
+    /// Somebody writes this in the moment before the next deletion.
+    pub race: Option<(String, Bytes)>,
     pub faults: Vec<(&'static str, Fault, usize)>,
     pub calls: Vec<String>,
     made: u64,
@@ -65,6 +77,14 @@ impl State {
         self.put(key, Some(Bytes::copy_from_slice(body)), None, None);
     }
 
+    /// As the published functions write.
+    pub fn write_derived(&mut self, key: &str, body: &[u8]) {
+        self.put(key, Some(Bytes::copy_from_slice(body)), Some("image/png".to_owned()), None);
+        if let Some(version) = self.objects.get_mut(key).and_then(|versions| versions.last_mut()) {
+            version.cache_control = Some("max-age=31536000".to_owned());
+        }
+    }
+
     /// As anybody deletes who does not know of versions.
     pub fn delete_plainly(&mut self, key: &str) {
         self.remove(key, None);
@@ -75,7 +95,8 @@ impl State {
         let id = if self.versioning == Some("Enabled") { format!("v{}", self.made) } else { "null".to_owned() };
         let versions = self.objects.entry(key.to_owned()).or_default();
         versions.retain(|version| id != "null" || version.id != "null");
-        versions.push(Version { id, body, content_type, metadata });
+        let written_s = self.made;
+        versions.push(Version { id, body, content_type, metadata, cache_control: None, written_s });
     }
 
     pub fn remove(&mut self, key: &str, version: Option<&str>) {
@@ -89,6 +110,15 @@ impl State {
             (None, None) => drop(self.objects.remove(key)),
         }
         self.objects.retain(|_, versions| !versions.is_empty());
+    }
+
+    pub fn version(&self, key: &str, id: &str) -> S3Result<Version> {
+        let versions = self.objects.get(key).into_iter().flatten();
+        versions
+            .filter(|version| version.body.is_some())
+            .find(|version| version.id == id)
+            .cloned()
+            .ok_or_else(|| s3_error!(NoSuchVersion))
     }
 
     pub fn current(&self, key: &str) -> S3Result<Version> {

@@ -76,6 +76,21 @@ fn urls_are_found() {
     assert_eq!(targets(text), ["/museum.jpg?w=400&fm=webp", "/p/a.jpg?d=1", "/b.png?w=1&h=2"]);
 }
 
+/// Whoever relies on a receipt has to find what each of its fields is worth.
+#[test]
+fn every_field_of_a_receipt_is_explained() {
+    let text = read(&root().join("crates/identity/src/receipt.rs"));
+    let fields =
+        text.split("pub struct Receipt {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the struct");
+    let names: Vec<&str> =
+        fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()).collect();
+    assert!(names.len() > 10, "the fields are not read: {names:?}");
+    let page = read(&root().join("docs/gdpr.md"));
+    for name in names {
+        assert!(page.contains(&format!("`{name}`")), "docs/gdpr.md does not say what `{name}` is worth");
+    }
+}
+
 #[test]
 fn every_decision_is_listed() {
     let folder = root().join("docs/decisions");
@@ -92,8 +107,12 @@ fn every_decision_is_listed() {
 #[test]
 fn the_architecture_names_every_crate_and_no_other() {
     let text = read(&root().join("ARCHITECTURE.md"));
-    let names: Vec<String> =
-        crates().iter().map(|path| path.file_name().expect("a name").to_string_lossy().into_owned()).collect();
+    let root = root();
+    let name = |path: &std::path::PathBuf| {
+        let below = path.strip_prefix(&root).expect("a folder below the root").to_string_lossy();
+        below.strip_prefix("crates/").unwrap_or(&below).to_owned()
+    };
+    let names: Vec<String> = crates().iter().map(name).collect();
     for name in &names {
         assert!(text.contains(&format!("`{name}`")), "ARCHITECTURE.md does not say what crates/{name} is");
     }

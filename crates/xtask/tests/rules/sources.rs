@@ -7,12 +7,12 @@ use std::path::PathBuf;
 /// What these crates may not say, and why. Tests and comments may.
 const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
     (
-        &["identity", "variant"],
+        &["identity", "variant", "rewrite"],
         &["std::fs", "std::env", "std::net", "std::thread", "std::process", "async fn", "tokio"],
         "pure: no I/O, no async, no environment, so that laws can be proved and an edge function can run it",
     ),
     (
-        &["identity", "variant", "imaging", "store", "cache", "edge", "purge", "control", "setup"],
+        &["identity", "variant", "confine", "imaging", "store", "cache", "adopt", "edge", "purge", "control", "setup"],
         &["Instant::now", "SystemTime::now"],
         "now is an argument or a Clock; a test that waits is a test that lies",
     ),
@@ -27,7 +27,12 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
         "listeners and connections are the binary's",
     ),
     (
-        &["identity", "variant", "imaging", "store", "cache", "events", "edge", "purge", "control"],
+        &["identity", "variant", "imaging", "cache", "origin", "events", "cdn", "edge", "purge", "control", "setup"],
+        &["inherited", "Inherited"],
+        "what is not ours is deleted by one command, on a person's word (docs/decisions/0010-deleting-what-is-not-ours.md)",
+    ),
+    (
+        &["identity", "variant", "imaging", "store", "cache", "events", "adopt", "edge", "purge", "control"],
         &["std::env::"],
         "only setup and the binary read the environment",
     ),
@@ -39,6 +44,7 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
             "store",
             "cache",
             "events",
+            "adopt",
             "edge",
             "purge",
             "control",

@@ -27,8 +27,12 @@ pub fn read(file: &Path) -> String {
 
 /// The folders of all crates.
 pub fn crates() -> Vec<PathBuf> {
-    let entries = fs::read_dir(root().join("crates")).expect("the crates").flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.join("Cargo.toml").exists()).collect()
+    let entries = |folder| fs::read_dir(root().join(folder)).expect("a folder of crates").flatten();
+    entries("crates")
+        .chain(entries("lambda"))
+        .map(|entry| entry.path())
+        .filter(|path| path.join("Cargo.toml").exists())
+        .collect()
 }
 
 /// What a crate ships: each source file with its text, comments and test modules left out.

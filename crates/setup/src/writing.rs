@@ -1,0 +1,233 @@
+//! The write story in functions: the same purger, over journals in the bucket of derivatives, without a cache of its own and
+//! without anything on the machine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use afterimage_cdn::Layer;
+use afterimage_events::{Places, QueueConfig};
+use afterimage_identity::{Clock, Invalidate};
+use afterimage_purge::{Journals, Parts, Purger, Shard};
+use afterimage_store::bucket::Config as BucketConfig;
+use afterimage_store::{Asker, BucketDerivatives, BucketOriginals, Read, Write};
+
+use crate::value::quoted;
+use crate::{Mistake, Mounted, Settings, Source, Sources, WireError};
+
+/// How far the clocks of two machines may be apart: so much longer the second sweep waits.
+const SKEW_MS: u64 = 1_000;
+
+/// What the settings say to a function of the write story.
+#[derive(Clone, Debug)]
+pub struct WritingConfig {
+    /// The write story.
+    pub purge: afterimage_purge::Config,
+    /// The bucket of derivatives, where the journals are too.
+    pub derivatives: BucketConfig,
+    /// The buckets of originals, each with the prefix of its keys; the root's first.
+    pub originals: Vec<(String, BucketConfig)>,
+    /// The caches to be told.
+    pub outer: Vec<afterimage_cdn::Config>,
+    /// Which objects are originals.
+    pub places: Places,
+    /// The queue of what is to be done later.
+    pub later: QueueConfig,
+}
+
+impl Settings {
+    /// The settings of a function: from its environment, and from the file that `AFTERIMAGE_CONFIG` names there.
+    ///
+    /// # Errors
+    /// Every mistake; that the file cannot be read is one.
+    pub fn of_function(environment: BTreeMap<String, String>) -> Result<Self, Vec<Mistake>> {
+        let read = |path: &Path| std::fs::read_to_string(path);
+        let file = match environment.get("AFTERIMAGE_CONFIG") {
+            Some(name) => {
+                let path = PathBuf::from(name);
+                let wrong = |error| vec![Mistake::new("AFTERIMAGE_CONFIG", Some(quoted(name)), format!("{error}"))];
+                Some((path.clone(), read(&path).map_err(wrong)?))
+            }
+            None => None,
+        };
+        Self::load(&Sources { file, environment, overrides: Vec::new(), read_secret: &read })
+    }
+
+    /// What a function of the write story needs.
+    ///
+    /// # Errors
+    /// What is missing for it, or cannot be with it, all at once.
+    pub fn writing(&self) -> Result<WritingConfig, Vec<Mistake>> {
+        let mut found = Vec::new();
+        let mut missing = |key: &str, remedy: &str| found.push(Mistake::new(key, None, remedy.to_owned()));
+        let root = self.root_source();
+        let sources: Vec<(String, Source)> = root
+            .iter()
+            .map(|root| (String::new(), root.clone()))
+            .chain(self.mounts().iter().map(|mount| (mount.prefix.clone(), mount.source.clone())))
+            .collect();
+        if root.is_none() || sources.iter().any(|(_, source)| !matches!(source, Source::Bucket(_))) {
+            missing("source.url", "a function reads originals from buckets alone; write s3://BUCKET/PREFIX");
+        }
+        if self.derivatives.url.is_none() {
+            missing(
+                "derivatives.url",
+                "a function keeps derivatives and its journal in a bucket; write s3://BUCKET/PREFIX",
+            );
+        }
+        if self.lambda.later_queue.is_none() {
+            missing(
+                "lambda.later_queue",
+                "a function sends itself what is to be done later; write the URL of a queue of SQS",
+            );
+        }
+        let is_url = |url: &String| ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+        if let Some(url) = self.lambda.later_queue.as_ref().filter(|url| !is_url(url)) {
+            let remedy =
+                "no URL; write it whole, such as \"https://sqs.eu-central-1.amazonaws.com/111122223333/later\"";
+            found.push(Mistake::new("lambda.later_queue", Some(quoted(url)), remedy.to_owned()));
+        }
+        let purge = self.purge_config(Path::new(""));
+        let outer = self.outer_caches();
+        let (mut purge, root, derivatives, queue) =
+            match (purge, root, self.derivatives_bucket(), &self.lambda.later_queue) {
+                (Ok(purge), Some(root), Some(bucket), Some(queue)) if found.is_empty() && outer.is_ok() => {
+                    (purge, root, bucket, queue)
+                }
+                (purge, ..) => {
+                    found.extend(purge.err().into_iter().chain(outer.err()).flatten());
+                    return Err(found);
+                }
+            };
+        let buckets = self.bucket_configs(&root);
+        let places = self.events_wiring(&root).map(|events| events.places);
+        let bucket = |(prefix, source): (String, Source)| Some((prefix, buckets.get(&source.to_string())?.clone()));
+        purge.fills_elsewhere = true;
+        purge.fill_ms_max += SKEW_MS;
+        purge.scan_at_start = false;
+        purge.scan_every_ms = None;
+        Ok(WritingConfig {
+            purge,
+            derivatives,
+            originals: sources.into_iter().filter_map(bucket).collect(),
+            outer: self.cdn.0.clone(),
+            places: places.unwrap_or(Places {
+                source: self.source.name.clone(),
+                originals: Vec::new(),
+                derivatives: Vec::new(),
+            }),
+            later: QueueConfig {
+                url: queue.clone(),
+                endpoint: self.events.sqs_endpoint.clone(),
+                region: self.events.sqs_region.clone(),
+                profile: self.events.sqs_profile.clone(),
+            },
+        })
+    }
+}
+
+/// The write story of a function, ready for one journal after the other.
+pub struct Writing {
+    config: WritingConfig,
+    purge: afterimage_purge::Config,
+    derivatives: Arc<dyn Write>,
+    originals: Arc<dyn Read>,
+    clock: Arc<dyn Clock>,
+    /// The journals.
+    pub journals: Journals,
+}
+
+impl Writing {
+    /// Opens the buckets, which have to show that absence can be proven and that what is deleted is gone. Blocks until they have.
+    ///
+    /// # Errors
+    /// [`WireError::Store`] says which could not be had, with the remedy.
+    pub fn open(config: WritingConfig, clock: Arc<dyn Clock>) -> Result<Self, WireError> {
+        let derivatives = BucketDerivatives::open(&config.derivatives)?;
+        let journals = Journals::new(Arc::new(derivatives.keep()));
+        let (mut opened, mut recoverable) = (Vec::new(), Vec::new());
+        for (prefix, bucket) in &config.originals {
+            let originals = BucketOriginals::open(bucket)?;
+            recoverable.extend(originals.recoverable());
+            opened.push((prefix.clone(), Arc::new(originals) as Arc<dyn Read>));
+        }
+        let (_, root) = opened.remove(0);
+        let originals = if opened.is_empty() { root } else { Arc::new(Mounted::new(root, opened)) };
+        let purge = afterimage_purge::Config { recoverable, ..config.purge.clone() };
+        Ok(Self { config, purge, derivatives: Arc::new(derivatives), originals, clock, journals })
+    }
+
+    /// The settings it was opened with.
+    pub fn config(&self) -> &WritingConfig {
+        &self.config
+    }
+
+    /// The write story over one journal; what is being told to outer caches is kept beside it.
+    ///
+    /// # Errors
+    /// [`WireError::Purge`]: the journal cannot be used, or somebody else goes on with it.
+    pub async fn purger(&self, shard: Shard) -> Result<Arc<Purger>, WireError> {
+        let outer = |config: &afterimage_cdn::Config| {
+            let layer = Layer::open(config, Some(shard.outbox(&config.name)), self.clock.clone());
+            let layer = layer.map_err(|why| WireError::Outer(format!("{}: {why}", config.name)))?;
+            Ok(Arc::new(layer) as Arc<dyn Invalidate>)
+        };
+        let parts = Parts {
+            fences: Vec::new(),
+            derivatives: self.derivatives.clone(),
+            originals: self.originals.clone(),
+            ask: Arc::new(Asker::new(self.originals.clone(), self.clock.clone())),
+            invalidators: self.config.outer.iter().map(outer).collect::<Result<_, WireError>>()?,
+            clock: self.clock.clone(),
+        };
+        Ok(Purger::open_shard(self.purge.clone(), parts, shard).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Settings {
+        let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::of_function(environment.collect()).unwrap()
+    }
+
+    const WHOLE: [(&str, &str); 3] = [
+        ("AFTERIMAGE_SOURCE_URL", "s3://pictures/o/"),
+        ("AFTERIMAGE_DERIVATIVES_URL", "s3://derived"),
+        ("AFTERIMAGE_LAMBDA_LATER_QUEUE", "https://sqs.eu-central-1.amazonaws.com/111122223333/later"),
+    ];
+
+    #[test]
+    fn a_function_needs_buckets_and_a_queue() {
+        let writing = settings(&WHOLE).writing().unwrap();
+        assert!(writing.purge.fills_elsewhere && !writing.purge.scan_at_start);
+        assert_eq!(writing.purge.fill_ms_max, 61_000, "longer by what clocks may be apart");
+        assert_eq!(writing.places.originals.len(), 1);
+        for (left_out, key) in [(0, "source.url"), (1, "derivatives.url"), (2, "lambda.later_queue")] {
+            let mut pairs = WHOLE.to_vec();
+            pairs.remove(left_out);
+            let mistakes = settings(&pairs).writing().unwrap_err();
+            assert_eq!(mistakes.iter().map(|mistake| mistake.key.as_str()).collect::<Vec<_>>(), [key]);
+        }
+        let all = settings(&[]).writing().unwrap_err();
+        assert_eq!(all.len(), 3, "all at once: {all:?}");
+        let mut wrong = WHOLE;
+        wrong[2].1 = "later";
+        assert_eq!(settings(&wrong).writing().unwrap_err()[0].key, "lambda.later_queue");
+        let folder = [("AFTERIMAGE_SOURCE_DIRECTORY", "/pictures"), WHOLE[2]];
+        assert!(settings(&folder).writing().unwrap_err().iter().any(|mistake| mistake.key == "source.url"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_a_mistake() {
+        let environment = BTreeMap::from([("AFTERIMAGE_CONFIG".to_owned(), "/nowhere/afterimage.toml".to_owned())]);
+        let mistakes = Settings::of_function(environment).unwrap_err();
+        assert!(
+            mistakes[0].to_string().contains("AFTERIMAGE_CONFIG = \"/nowhere/afterimage.toml\""),
+            "{}",
+            mistakes[0]
+        );
+    }
+}

@@ -1,0 +1,22 @@
+# What is different with tags, as far as a provider that does not know them can tell.
+
+mock_provider "aws" {
+  source = "../tests/mock"
+}
+
+variables {
+  package_directory = "../tests/packages"
+  rewrite_code      = "function handler(event) { return event.request; }"
+}
+
+run "tags" {
+  assert {
+    condition     = output.invalidates_by == "tags"
+    error_message = "This is the folder with tags."
+  }
+
+  assert {
+    condition     = endswith(aws_lambda_function.worker["purge"].environment[0].variables["AFTERIMAGE_CDN"], " by=auto")
+    error_message = "The purge function looks which header the distribution reads."
+  }
+}

@@ -35,6 +35,16 @@ const TICK: Duration = Duration::from_millis(20);
 /// Address space beside what a job needs: what allocators reserve and keep, and stacks.
 pub(crate) const SLACK_BYTES: u64 = 256 << 20;
 
+/// Memory of its own that a worker may keep between jobs: what it gave back is promised to others.
+const KEPT_BYTES_MAX: u64 = 24 << 20;
+
+/// How large a process is.
+struct Sizes {
+    address_bytes: u64,
+    /// Resident, and no file's.
+    own_bytes: u64,
+}
+
 /// Last words that are kept.
 const WORDS_BYTES_MAX: usize = 2 << 10;
 
@@ -106,7 +116,7 @@ impl Worker {
 
     /// The hard bounds, which nobody can raise again who is not root. They are the parent's to set: it knows the job.
     fn bound_for_good(&mut self, limits: &Limits) {
-        self.base_bytes = self.address_space_bytes();
+        self.base_bytes = self.sizes().map(|sizes| sizes.address_bytes);
         if self.base_bytes.is_none() {
             self.report.lack(Protection::Resources, "the system does not tell the size of a process");
         }
@@ -195,15 +205,19 @@ impl Worker {
 
     /// Whether it holds much more than a new one: what allocators keep is given back by a new process only.
     pub(crate) fn is_bloated(&self) -> bool {
-        let now = self.address_space_bytes();
-        now.zip(self.base_bytes).is_some_and(|(now, base)| now > base.saturating_add(SLACK_BYTES / 4 * 3))
+        let far = |base: u64| base.saturating_add(SLACK_BYTES / 4 * 3);
+        self.sizes().is_some_and(|sizes| {
+            sizes.own_bytes > KEPT_BYTES_MAX || self.base_bytes.is_some_and(|base| sizes.address_bytes > far(base))
+        })
     }
 
-    /// Its resident and reserved memory are told by the kernel, not by itself.
-    fn address_space_bytes(&self) -> Option<u64> {
+    /// Its sizes are told by the kernel, not by itself (proc(5), statm).
+    fn sizes(&self) -> Option<Sizes> {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).ok()?;
-        let pages = statm.split(' ').next()?.parse::<u64>().ok()?;
-        pages.checked_mul(rustix::param::page_size() as u64)
+        let mut pages = statm.split(' ').map_while(|field| field.parse::<u64>().ok());
+        let (address, resident, shared) = (pages.next()?, pages.next()?, pages.next()?);
+        let bytes = |pages: u64| pages.saturating_mul(rustix::param::page_size() as u64);
+        Some(Sizes { address_bytes: bytes(address), own_bytes: bytes(resident.saturating_sub(shared)) })
     }
 
     fn pid(&self) -> Pid {

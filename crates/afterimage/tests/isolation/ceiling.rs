@@ -13,8 +13,8 @@ const MIB: u64 = 1 << 20;
 const BUDGET: u64 = 64 * MIB;
 /// Threads that would all render at once if they could: together five times the budget.
 const THREADS: u64 = 8;
-/// Beside that: the cache, and what a process takes before it does anything, the server and each worker. The originals are small.
-const BESIDE: u64 = 32 * MIB + (1 + THREADS) * 16 * MIB;
+/// Beside that: the cache, and the 24 MiB that a worker may keep between renders, as much for the server. The originals are small.
+const BESIDE: u64 = 32 * MIB + (1 + THREADS) * 24 * MIB;
 
 /// Resident bytes of a process that are its own, or its share of what several have.
 fn proportional_bytes(process: u32) -> u64 {

@@ -69,7 +69,7 @@
   if (wish._auto && !/json|hash/.test(wish._format)) wish._format = negotiate(acceptOf(request)) || wish._format || 'any';
   wish._format = wish._format || 'same';
   //#if public
-  // `auto` is one of them.
+  // `auto` is no number, and stands beside the listed ones.
   if (!signed && +asked.q) wish._quality = snapUp(qualities, wish._quality);
   //#end
   settleSides(wish);

@@ -14,7 +14,7 @@ pub const MUTANTS: &[(&str, &str, &str)] = &[
     ("default", "!signed && +asked.q", "!signed && asked.q"),
     ("default", "wish._auto && !/json|hash/", "wish._auto && !/json/"),
     ("signed", "if (!/gif|json|hash/", "if (!/json|hash/"),
-    ("signed", "if (!/png|gif", "if (!/gif"),
+    ("signed", "!/png/.test(wish._format) && ", ""),
     ("default", "anchor !== null", "anchor"),
     ("default", "0, 1000) || 0", "0, 1000) || 1"),
     ("default", "refuseIf(/(^|\\/)\\./.test(key), 404);", ""),

@@ -25,8 +25,8 @@ enum About {
         /// Seconds since 1970.
         modified_s: u64,
         made_by: String,
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        chosen: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chosen: Option<String>,
         storable: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dropped: Option<String>,
@@ -57,7 +57,8 @@ impl Codec<Kept> for OnDisk {
                 let modified = UNIX_EPOCH.checked_add(Duration::from_secs(modified_s))?;
                 let made_by = Reason::ALL.iter().copied().find(|reason| reason.word() == made_by)?;
                 let dropped = dropped.and_then(|text| text.parse().ok()).map(Box::new);
-                let picture = Picture::new(&media_type, body, &tags, modified, made_by).choosing(&chosen);
+                let picture = Picture::new(&media_type, body, &tags, modified, made_by)
+                    .choosing(chosen.as_deref().unwrap_or_default());
                 let picture = Picture { storable, dropped, ..picture };
                 Some(Kept::Picture(Ok(picture)))
             }
@@ -79,7 +80,7 @@ fn picture_about(picture: &Picture) -> Option<About> {
         tags: tags.collect::<Option<_>>()?,
         modified_s: picture.modified.duration_since(UNIX_EPOCH).ok()?.as_secs(),
         made_by: picture.made_by.word().to_owned(),
-        chosen: picture.chosen.to_str().ok()?.to_owned(),
+        chosen: picture.chosen.as_ref().and_then(|text| text.to_str().ok()).map(str::to_owned),
         storable: picture.storable,
         dropped: picture.dropped.as_ref().and_then(|text| text.to_str().ok()).map(str::to_owned),
     })

@@ -123,8 +123,7 @@ pub(crate) async fn store(edge: &Edge, live: &Live, asked: &Authorised, made: &M
         return;
     }
     let key = derivative_key(&asked.original.key, &asked.wanted, &made.version, &live.revision);
-    let chosen = Some(&picture.chosen).filter(|chosen| !chosen.is_empty());
-    let said = [(CHOSEN, chosen), (DROPPED, picture.dropped.as_deref())];
+    let said = [(CHOSEN, picture.chosen.as_deref()), (DROPPED, picture.dropped.as_deref())];
     let mut extra = BTreeMap::from([(MADE_AT.to_owned(), httpdate::fmt_http_date(picture.modified))]);
     extra.extend(said.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.to_str().ok()?.to_owned()))));
     let meta = Meta {

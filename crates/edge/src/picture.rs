@@ -29,8 +29,8 @@ pub struct Picture {
     pub body: Bytes,
     /// How it came to be.
     pub made_by: Reason,
-    /// What its render chose, and why; empty where there was nothing to choose.
-    pub chosen: HeaderValue,
+    /// What its render chose, and why, for `Afterimage-Chosen`. Hits do not look at it unless they show it, hence the box.
+    pub chosen: Option<Box<HeaderValue>>,
     /// Whether it may hold scripts (SVG) and is sent with a policy that keeps them from running.
     pub sandboxed: bool,
     /// What its original has and it has not, such as a gain map, for `Afterimage-Dropped`. Rare, hence the box.
@@ -55,16 +55,17 @@ impl Picture {
             length: HeaderValue::from(body.len()),
             body,
             made_by,
-            chosen: HeaderValue::from_static(""),
+            chosen: None,
             sandboxed: media_type.starts_with("image/svg"),
             dropped: None,
             storable: true,
         }
     }
 
-    /// With what its render chose.
+    /// With what its render chose; empty where there was nothing to choose.
     pub(crate) fn choosing(self, chosen: &str) -> Self {
-        Self { chosen: HeaderValue::from_str(chosen).unwrap_or_else(|_| HeaderValue::from_static("")), ..self }
+        let chosen = Some(chosen).filter(|chosen| !chosen.is_empty()).and_then(|chosen| chosen.parse().ok());
+        Self { chosen: chosen.map(Box::new), ..self }
     }
 }
 
@@ -94,7 +95,8 @@ impl Weigh for Kept {
         match self {
             // Beside the body, the values of seven fields, and rarely of an eighth: each is a text of its own with what counts its users.
             Self::Picture(picture) => {
-                let own = |picture: &Picture| picture.body.len() + picture.tags.len() + picture.chosen.len();
+                let chosen = |picture: &Picture| picture.chosen.as_ref().map_or(0, |chosen| chosen.len());
+                let own = |picture: &Picture| picture.body.len() + picture.tags.len() + chosen(picture);
                 720 + picture.as_ref().map_or(0, own)
             }
             Self::Answer(stored) => 512 + stored.bytes(),

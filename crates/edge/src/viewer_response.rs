@@ -187,8 +187,8 @@ impl Answer<'_> {
         headers.insert(LAST_MODIFIED, picture.last_modified.clone());
         headers.insert(ETAG, picture.etag.clone());
         headers.insert(CACHE_TAG, picture.tags.clone());
-        if self.live.config.show_chosen && !picture.chosen.is_empty() {
-            headers.insert(CHOSEN, picture.chosen.clone());
+        if let Some(chosen) = picture.chosen.as_ref().filter(|_| self.live.config.show_chosen) {
+            headers.insert(CHOSEN, (**chosen).clone());
         }
         if let Some(dropped) = &picture.dropped {
             headers.insert(DROPPED, (**dropped).clone());

@@ -330,7 +330,8 @@ fn least_squares(rows: &[(Vec<f64>, f64)]) -> Vec<f64> {
 fn check(widths: &str, pictures: &[&str]) {
     let equal = Settings::default();
     let own = Settings { quality_scale: QualityScale::Encoder, ..Settings::default() };
-    let (mut before, mut now): (BTreeMap<(u8, &str), Vec<f64>>, BTreeMap<(u8, &str), Vec<f64>>) = Default::default();
+    let mut before: BTreeMap<(u8, &str), Vec<f64>> = BTreeMap::new();
+    let mut now = before.clone();
     let mut auto = Vec::new();
     for (picture, width, file, reference) in references(widths, pictures) {
         let made = |query: &str, settings: &Settings| {
@@ -354,12 +355,8 @@ fn check(widths: &str, pictures: &[&str]) {
                 plain.bytes.len(),
                 chosen.chosen
             );
-            auto.push((
-                format,
-                reached - f64::from(equal.auto_score),
-                fixed - f64::from(equal.auto_score),
-                chosen.bytes.len() as f64 / plain.bytes.len() as f64,
-            ));
+            let off = [reached, fixed].map(|score| score - f64::from(equal.auto_score));
+            auto.push((format, [off[0], off[1], chosen.bytes.len() as f64 / plain.bytes.len() as f64]));
         }
     }
     println!(
@@ -373,10 +370,10 @@ fn check(widths: &str, pictures: &[&str]) {
         "\nformat: q=auto off the target (mean, worst), q=80 off it (mean, worst), bytes of auto beside q=80 (all together)"
     );
     for format in ["jpg", "webp", "avif"] {
-        let of = |value: &dyn Fn(&(&str, f64, f64, f64)) -> f64| -> Vec<f64> {
-            auto.iter().filter(|made| made.0 == format).map(value).collect()
+        let of = |at: usize| -> Vec<f64> {
+            auto.iter().filter(|(other, _)| *other == format).map(|(_, numbers)| numbers[at]).collect()
         };
-        let (reached, fixed, bytes) = (errors(&of(&|made| made.1)), errors(&of(&|made| made.2)), of(&|made| made.3));
+        let (reached, fixed, bytes) = (errors(&of(0)), errors(&of(1)), of(2));
         let mean = bytes.iter().sum::<f64>() / bytes.len() as f64;
         println!("{format}\t{:.1} {:.1}\t{:.1} {:.1}\t{mean:.2}", reached.0, reached.1, fixed.0, fixed.1);
     }

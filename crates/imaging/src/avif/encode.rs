@@ -184,7 +184,7 @@ mod tests {
 
     /// Red and blue in stripes of so many columns.
     fn stripes(columns: u32) -> Pixels {
-        let colour = |x: u32| if x / columns % 2 == 0 { [250, 20, 20] } else { [20, 20, 250] };
+        let colour = |x: u32| if (x / columns).is_multiple_of(2) { [250, 20, 20] } else { [20, 20, 250] };
         Pixels::new(64, 64, Channels::Rgb, (0..64 * 64).flat_map(|at| colour(at % 64)).collect()).unwrap()
     }
 

@@ -49,6 +49,9 @@ pub fn render(common: &Common, input: &Path, output: &Path, parameters: &[String
             made.height,
             made.bytes.len()
         );
+        if !made.chosen.is_empty() {
+            eprintln!("chosen: {}", made.chosen);
+        }
         Ok(())
     }
 }

@@ -92,6 +92,7 @@ fn flags(options: &Serve) -> Vec<(String, String)> {
         ("events.sqs_url", options.events.clone()),
         ("policy.open", options.open.then(|| "true".to_owned())),
         ("http.show_cache_key", options.open.then(|| "true".to_owned())),
+        ("http.show_chosen", options.open.then(|| "true".to_owned())),
     ];
     let pairs = pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     named.into_iter().flatten().chain(pairs).collect()

@@ -24,7 +24,15 @@ impl Renderer for Drawn {
     fn render(&self, _: Job) -> BoxFuture<'_, Result<Rendered, Failure>> {
         let (width, height, frames) = (400, 300, 1);
         Box::pin(async move {
-            Ok(Rendered { bytes: vec![7; 10_240], media_type: "image/webp", width, height, frames, gain_map: None })
+            Ok(Rendered {
+                bytes: vec![7; 10_240],
+                media_type: "image/webp",
+                width,
+                height,
+                frames,
+                chosen: String::new(),
+                gain_map: None,
+            })
         })
     }
     fn load(&self) -> Load {

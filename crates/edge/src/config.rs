@@ -84,6 +84,8 @@ pub struct Config {
     pub fill_time_max: Duration,
     /// Whether `Cache-Status` carries the cache key.
     pub show_cache_key: bool,
+    /// Whether answers say what their render chose, and why.
+    pub show_chosen: bool,
     /// Who may read pixels from a script.
     pub cors: Cors,
     /// `Cross-Origin-Resource-Policy`; empty: not sent.
@@ -116,6 +118,7 @@ impl Default for Config {
             pending_wait: Duration::from_millis(50),
             fill_time_max: Duration::from_secs(60),
             show_cache_key: false,
+            show_chosen: false,
             cors: Cors { origins: vec!["*".into()], max_age_s: 86_400 },
             cross_origin_resource_policy: "cross-origin".into(),
             timing_allow_origin: "*".into(),

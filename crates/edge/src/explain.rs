@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use afterimage_identity::Original;
-use afterimage_variant::{Wanted, canonical_path, derivative_key, resolve};
+use afterimage_imaging as imaging;
+use afterimage_variant::{Quality, Wanted, canonical_path, derivative_key, resolve};
 use serde::{Deserialize, Serialize};
 
 use crate::edge::Edge;
@@ -43,6 +44,9 @@ pub struct Explanation {
     pub derivative_key: Option<String>,
     /// Whether that derivative is stored.
     pub stored: Option<bool>,
+    /// What the picture's quality is, where its format has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<String>,
     /// Whether the answer depends on `Accept`.
     pub vary_accept: bool,
     /// What policy changed.
@@ -91,6 +95,7 @@ impl Edge {
                 .to_owned()
         });
         explanation.tags = original.tags().iter().map(ToString::to_string).collect();
+        explanation.quality = quality(&live.settings, &resolution.wanted);
         explanation.vary_accept = resolution.vary_accept;
         explanation.changed = resolution.changed.iter().map(ToString::to_string).collect();
         explanation.ignored = resolution.ignored;
@@ -109,6 +114,26 @@ impl Edge {
     }
 }
 
+/// What is to be said of the quality of what is wanted.
+fn quality(settings: &imaging::Settings, wanted: &Wanted) -> Option<String> {
+    let Wanted::Variant(variant) = wanted else { return None };
+    if !variant.format().takes_quality() {
+        return None;
+    }
+    let imaging::QualityDefaults { jpeg, webp, avif } = settings.quality_default;
+    Some(match variant.quality() {
+        Some(Quality::Auto) => {
+            format!(
+                "auto: the least that is expected to reach SSIMULACRA2 {}, told from each picture",
+                settings.auto_score
+            )
+        }
+        Some(Quality::Of(quality)) => quality.to_string(),
+        None if jpeg == webp && webp == avif => format!("{jpeg}, the default"),
+        None => format!("the default: JPEG {jpeg}, WebP {webp}, AVIF {avif}"),
+    })
+}
+
 impl Explanation {
     fn of(target: &str) -> Self {
         Self {
@@ -125,6 +150,7 @@ impl Explanation {
             tags: Vec::new(),
             derivative_key: None,
             stored: None,
+            quality: None,
             vary_accept: false,
             changed: Vec::new(),
             ignored: Vec::new(),

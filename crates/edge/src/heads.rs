@@ -66,8 +66,9 @@ fn any(config: &Config) -> HeaderMap {
 }
 
 /// What a script may read of an answer, where it may read it at all.
-pub(crate) const READABLE: HeaderValue =
-    HeaderValue::from_static("cache-status, afterimage-changed, afterimage-ignored, afterimage-dropped, server-timing");
+pub(crate) const READABLE: HeaderValue = HeaderValue::from_static(
+    "cache-status, afterimage-changed, afterimage-ignored, afterimage-chosen, afterimage-dropped, server-timing",
+);
 
 fn picture(config: &Config, mut head: HeaderMap) -> HeaderMap {
     let Ages { cache_control, cdn_cache_control } = Ages::new(config, u32::MAX);

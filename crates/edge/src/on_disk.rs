@@ -25,6 +25,8 @@ enum About {
         /// Seconds since 1970.
         modified_s: u64,
         made_by: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chosen: Option<String>,
         storable: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dropped: Option<String>,
@@ -51,11 +53,12 @@ impl Codec<Kept> for OnDisk {
     fn unpack(&self, packed: Packed, at: Moment) -> Option<Kept> {
         let Packed { about, body } = packed;
         match serde_json::from_str(&about).ok()? {
-            About::Picture { media_type, tags, modified_s, made_by, storable, dropped } => {
+            About::Picture { media_type, tags, modified_s, made_by, chosen, storable, dropped } => {
                 let modified = UNIX_EPOCH.checked_add(Duration::from_secs(modified_s))?;
                 let made_by = Reason::ALL.iter().copied().find(|reason| reason.word() == made_by)?;
                 let dropped = dropped.and_then(|text| text.parse().ok()).map(Box::new);
-                let picture = Picture::new(&media_type, body, &tags, modified, made_by);
+                let picture = Picture::new(&media_type, body, &tags, modified, made_by)
+                    .choosing(chosen.as_deref().unwrap_or_default());
                 let picture = Picture { storable, dropped, ..picture };
                 Some(Kept::Picture(Ok(picture)))
             }
@@ -77,6 +80,7 @@ fn picture_about(picture: &Picture) -> Option<About> {
         tags: tags.collect::<Option<_>>()?,
         modified_s: picture.modified.duration_since(UNIX_EPOCH).ok()?.as_secs(),
         made_by: picture.made_by.word().to_owned(),
+        chosen: picture.chosen.as_ref().and_then(|text| text.to_str().ok()).map(str::to_owned),
         storable: picture.storable,
         dropped: picture.dropped.as_ref().and_then(|text| text.to_str().ok()).map(str::to_owned),
     })
@@ -96,13 +100,14 @@ mod tests {
     #[test]
     fn pictures_and_selecting_fields_come_back_as_they_were() {
         let tags = Original::new(SourceId::default(), OriginalKey::new("a/b.svg").unwrap()).tags();
-        for (media_type, storable, dropped) in
-            [("image/svg+xml", true, None), ("image/webp", false, Some("gain-map;form=iso"))]
-        {
+        for (media_type, chosen, storable, dropped) in [
+            ("image/svg+xml", "", true, None),
+            ("image/webp", "format=webp;by=accept", false, Some("gain-map;form=iso")),
+        ] {
             let dropped = dropped.map(http::HeaderValue::from_static).map(Box::new);
             let modified = UNIX_EPOCH + Duration::from_secs(1_790_000_000);
             let picture = Picture::new(media_type, Bytes::from_static(b"bytes"), &tags, modified, Reason::Rendered);
-            let kept = Kept::Picture(Ok(Picture { storable, dropped, ..picture }));
+            let kept = Kept::Picture(Ok(Picture { storable, dropped, ..picture.choosing(chosen) }));
             assert_eq!(format!("{:?}", there_and_back(&kept).unwrap()), format!("{kept:?}"));
         }
         let varies = Kept::Varies(vec![http::header::ACCEPT, http::header::COOKIE]);

@@ -13,7 +13,10 @@ use crate::{Failure, Reason};
 /// The name under which a stored derivative remembers when it was made, as an HTTP date.
 pub(crate) const MADE_AT: &str = "made-at";
 
-/// The name under which a stored derivative remembers what it has not of its original.
+/// The name under which it remembers what its render chose.
+pub(crate) const CHOSEN: &str = "chosen";
+
+/// The name under which it remembers what it has not of its original.
 pub(crate) const DROPPED: &str = "dropped";
 
 /// What the source and the derivative store hold for a request.
@@ -97,7 +100,7 @@ async fn read_stored(edge: &Edge, original: &Original, version: &Version, key: &
     let made_at = extra.get(MADE_AT).and_then(|date| httpdate::parse_http_date(date).ok())?;
     let dropped = extra.get(DROPPED).and_then(|text| text.parse().ok()).map(Box::new);
     let picture = Picture::new(media_type.as_deref()?, body, &original.tags(), made_at, Reason::StoredDerivative);
-    Some(Picture { dropped, ..picture })
+    Some(Picture { dropped, ..picture.choosing(extra.get(CHOSEN).map_or("", String::as_str)) })
 }
 
 /// A viewer who asks for nonsense must not make the write story work, so it is told only when there is something to remove.

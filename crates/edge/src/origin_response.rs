@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::config::Live;
 use crate::edge::{Edge, Filled};
-use crate::origin_request::{DROPPED, Located, MADE_AT, passes_as_is};
+use crate::origin_request::{CHOSEN, DROPPED, Located, MADE_AT, passes_as_is};
 use crate::picture::{Kept, Picture};
 use crate::pool::{Job, Work};
 use crate::viewer_request::Authorised;
@@ -76,7 +76,7 @@ async fn draw(edge: &Edge, live: &Live, asked: &Authorised, bytes: Bytes) -> Res
     // Encoders grow their buffers by doubling; the cache counts bytes, so spare room must not stay.
     let body = made.bytes.into_boxed_slice().into();
     let dropped = made.gain_map.and_then(|map| format!("gain-map;form={}", map.word()).parse().ok()).map(Box::new);
-    Ok(Picture { dropped, ..Picture::new(made.media_type, body, &tags, wall, made_by) })
+    Ok(Picture { dropped, ..Picture::new(made.media_type, body, &tags, wall, made_by).choosing(&made.chosen) })
 }
 
 fn facts(asked: &Authorised) -> Facts {
@@ -123,8 +123,9 @@ pub(crate) async fn store(edge: &Edge, live: &Live, asked: &Authorised, made: &M
         return;
     }
     let key = derivative_key(&asked.original.key, &asked.wanted, &made.version, &live.revision);
+    let said = [(CHOSEN, picture.chosen.as_deref()), (DROPPED, picture.dropped.as_deref())];
     let mut extra = BTreeMap::from([(MADE_AT.to_owned(), httpdate::fmt_http_date(picture.modified))]);
-    extra.extend(picture.dropped.as_ref().and_then(|text| Some((DROPPED.to_owned(), text.to_str().ok()?.to_owned()))));
+    extra.extend(said.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.to_str().ok()?.to_owned()))));
     let meta = Meta {
         media_type: picture.media_type.to_str().ok().map(str::to_owned),
         original: Some(asked.original.clone()),

@@ -29,6 +29,8 @@ pub struct Picture {
     pub body: Bytes,
     /// How it came to be.
     pub made_by: Reason,
+    /// What its render chose, and why, for `Afterimage-Chosen`. Hits do not look at it unless they show it, hence the box.
+    pub chosen: Option<Box<HeaderValue>>,
     /// Whether it may hold scripts (SVG) and is sent with a policy that keeps them from running.
     pub sandboxed: bool,
     /// What its original has and it has not, such as a gain map, for `Afterimage-Dropped`. Rare, hence the box.
@@ -53,10 +55,17 @@ impl Picture {
             length: HeaderValue::from(body.len()),
             body,
             made_by,
+            chosen: None,
             sandboxed: media_type.starts_with("image/svg"),
             dropped: None,
             storable: true,
         }
+    }
+
+    /// With what its render chose; empty where there was nothing to choose.
+    pub(crate) fn choosing(self, chosen: &str) -> Self {
+        let chosen = Some(chosen).filter(|chosen| !chosen.is_empty()).and_then(|chosen| chosen.parse().ok());
+        Self { chosen: chosen.map(Box::new), ..self }
     }
 }
 
@@ -84,9 +93,11 @@ pub enum Kept {
 impl Weigh for Kept {
     fn bytes(&self) -> usize {
         match self {
-            // Beside the body, the values of six fields, and rarely of a seventh: each is a text of its own with what counts its users.
+            // Beside the body, the values of seven fields, and rarely of an eighth: each is a text of its own with what counts its users.
             Self::Picture(picture) => {
-                640 + picture.as_ref().map_or(0, |picture| picture.body.len() + picture.tags.len())
+                let chosen = |picture: &Picture| picture.chosen.as_ref().map_or(0, |chosen| chosen.len());
+                let own = |picture: &Picture| picture.body.len() + picture.tags.len() + chosen(picture);
+                720 + picture.as_ref().map_or(0, own)
             }
             Self::Answer(stored) => 512 + stored.bytes(),
             Self::Varies(names) => names.iter().map(|name| name.as_str().len() + 32).sum(),

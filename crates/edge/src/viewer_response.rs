@@ -28,6 +28,8 @@ const CHANGED: HeaderName = HeaderName::from_static("afterimage-changed");
 /// What was ignored in the URL.
 const IGNORED: HeaderName = HeaderName::from_static("afterimage-ignored");
 
+/// What the render chose where the URL left it open, and why.
+const CHOSEN: HeaderName = HeaderName::from_static("afterimage-chosen");
 /// What the original has and the picture has not.
 const DROPPED: HeaderName = HeaderName::from_static("afterimage-dropped");
 
@@ -185,6 +187,9 @@ impl Answer<'_> {
         headers.insert(LAST_MODIFIED, picture.last_modified.clone());
         headers.insert(ETAG, picture.etag.clone());
         headers.insert(CACHE_TAG, picture.tags.clone());
+        if let Some(chosen) = picture.chosen.as_ref().filter(|_| self.live.config.show_chosen) {
+            headers.insert(CHOSEN, (**chosen).clone());
+        }
         if let Some(dropped) = &picture.dropped {
             headers.insert(DROPPED, (**dropped).clone());
         }

@@ -12,6 +12,8 @@ use afterimage_store::{Asker, Error, Memory, Meta, Object, Page, Read, Stat, Wri
 use bytes::Bytes;
 use tokio::sync::watch;
 
+const CHOSEN: &str = "format=png;by=source, colours=7";
+
 /// Gives back what it got, once the gate is open; the first so many times it dies instead.
 struct Echo {
     gate: watch::Sender<bool>,
@@ -28,7 +30,8 @@ impl Renderer for Echo {
             assert!(at >= self.deaths, "it dies, as the test wants it to");
             let bytes = job.bytes.to_vec();
             let gain_map = bytes.ends_with(b"map").then_some(GainMap::UltraHdr);
-            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1, gain_map })
+            let chosen = CHOSEN.to_owned();
+            Ok(Rendered { bytes, media_type: "image/png", width: 1, height: 1, frames: 1, chosen, gain_map })
         })
     }
     fn load(&self) -> Load {
@@ -116,13 +119,27 @@ struct World {
 impl World {
     /// One original, `a.png`, and a shut gate.
     async fn new(deaths: usize) -> Self {
+        Self::of(deaths, Config::default(), Arc::new(Memory::new())).await
+    }
+
+    async fn of(deaths: usize, config: Config, derivatives: Arc<Memory>) -> Self {
         let originals = Arc::new(Memory::new());
         originals.put("a.png", Meta::default(), Bytes::from_static(b"\x89PNG\r\n\x1a\n")).await.unwrap();
-        Self::over(originals, Arc::new(Memory::new()), deaths, (Duration::ZERO, Duration::ZERO))
+        Self::between(config, originals, derivatives, deaths, (Duration::ZERO, Duration::ZERO))
     }
 
     /// An edge over these stores, which are so far away.
     fn over(originals: Arc<Memory>, derivatives: Arc<Memory>, deaths: usize, away: (Duration, Duration)) -> Self {
+        Self::between(Config::default(), originals, derivatives, deaths, away)
+    }
+
+    fn between(
+        config: Config,
+        originals: Arc<Memory>,
+        derivatives: Arc<Memory>,
+        deaths: usize,
+        away: (Duration, Duration),
+    ) -> Self {
         let far = |store: &Arc<Memory>, away| Arc::new(Far { store: store.clone(), away });
         let clock = Arc::new(Jumping::default());
         let renderer = Arc::new(Echo { gate: watch::Sender::new(false), renders: AtomicUsize::new(0), deaths });
@@ -136,7 +153,7 @@ impl World {
             notice: Arc::new(Nobody),
             clock: clock.clone(),
         };
-        Self { edge: Edge::new(Config::default(), parts), originals, derivatives, renderer, clock }
+        Self { edge: Edge::new(config, parts), originals, derivatives, renderer, clock }
     }
 
     async fn ask(&self) -> http::Response<Bytes> {
@@ -182,6 +199,34 @@ async fn a_leader_that_dies_hands_over_to_one_of_those_who_wait() {
     let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
     assert_eq!((count(500), count(200)), (1, 49), "it fails alone: {statuses:?}");
     assert_eq!(world.renderer.renders.load(SeqCst), 2, "one of them leads for the others");
+}
+
+/// A header says what a render chose, where the operator wants that; from the store and from memory too, since it is kept.
+#[tokio::test]
+async fn what_was_chosen_is_said_and_outlives_the_process() {
+    let said = |answer: http::Response<Bytes>| {
+        let status = answer.headers()["cache-status"].to_str().unwrap().to_owned();
+        (answer.headers().get("afterimage-chosen").map(|value| value.to_str().unwrap().to_owned()), status)
+    };
+    let derivatives = Arc::new(Memory::new());
+    let shown = || Config { show_chosen: true, ..Config::default() };
+    let first = World::of(0, shown(), derivatives.clone()).await;
+    first.renderer.gate.send_replace(true);
+    let (chosen, status) = said(first.ask().await);
+    assert_eq!(chosen.as_deref(), Some(CHOSEN), "{status}");
+    assert!(status.contains("rendered"), "{status}");
+    while derivatives.list("", None, 1).await.unwrap().entries.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let second = World::of(0, shown(), derivatives.clone()).await;
+    for from in ["stored-derivative", "memory"] {
+        let (chosen, status) = said(second.ask().await);
+        assert_eq!(chosen.as_deref(), Some(CHOSEN), "{status}");
+        assert!(status.contains(from), "{status}");
+    }
+    assert_eq!(second.renderer.renders.load(SeqCst), 0);
+    let silent = World::of(0, Config::default(), derivatives).await;
+    assert_eq!(said(silent.ask().await).0, None);
 }
 
 /// Wherever the wall clock is moved to, a proof lives as long as the window, to the nanosecond.

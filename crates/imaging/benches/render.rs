@@ -52,8 +52,11 @@ fn resize(criterion: &mut Criterion) {
 
 fn encode(criterion: &mut Criterion) {
     let source = made(&sample("flower.jpg"), "w=720&fm=png");
-    let formats: &[&str] =
-        if cfg!(feature = "native") { &["jpg", "pjpg", "png", "webp", "gif", "avif"] } else { &["jpg", "png", "webp"] };
+    let formats: &[&str] = if cfg!(feature = "native") {
+        &["jpg", "pjpg", "png", "png8", "webp", "gif", "avif"]
+    } else {
+        &["jpg", "png", "webp"]
+    };
     for format in formats {
         measure(criterion, &format!("encode/720 {format}"), &source, &format!("fm={format}&w=720"));
     }
@@ -62,7 +65,9 @@ fn encode(criterion: &mut Criterion) {
 fn whole(criterion: &mut Criterion) {
     for (name, query) in [
         ("museum.jpg", "w=400&fm=jpg&q=80"),
+        ("museum.jpg", "w=400&fm=jpg&q=auto"),
         ("museum.jpg", "w=400&fm=webp&q=80"),
+        ("museum.jpg", "w=400&fm=webp&q=auto"),
         ("flower.jpg", "w=400&fm=jpg&q=80"),
         ("flower-progressive.jpg", "w=400&fm=jpg&q=80"),
         ("paper.png", "w=540&fm=png"),

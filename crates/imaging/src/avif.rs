@@ -23,7 +23,8 @@ mod profile;
 mod tests;
 
 use crate::gain_map::{self, GainMap};
-use crate::{Error, Limits};
+use crate::quality::Level;
+use crate::{Chroma, Error, Limits};
 pub(crate) use cicp::Cicp;
 use container::{Container, Item, Reader, broken, unsupported};
 use placement::Crop;
@@ -31,9 +32,27 @@ use placement::Crop;
 #[cfg(feature = "native")]
 pub(crate) use decode::decode;
 #[cfg(feature = "native")]
-pub(crate) use encode::encode;
+pub(crate) use encode::{encode, halving_loss};
 #[cfg(feature = "native")]
 pub(crate) use profile::with_icc;
+
+/// How to encode.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "native"), allow(dead_code))]
+pub(crate) struct Encoding {
+    pub(crate) level: Level,
+    /// libaom's, 0 to 9.
+    pub(crate) speed: u8,
+    pub(crate) chroma: Chroma,
+}
+
+/// What was made, and what was decided on the way.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Encoded {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) cq_level: u8,
+    pub(crate) whole_chroma: bool,
+}
 
 /// What the boxes say about the picture; nothing of the AV1 stream has been read.
 #[derive(Debug)]
@@ -279,10 +298,9 @@ pub(crate) fn with_icc(_: Vec<u8>, _: &[u8]) -> Result<Vec<u8>, Error> {
 #[cfg(not(feature = "native"))]
 pub(crate) fn encode(
     _: &crate::pixels::Pixels,
-    _: u8,
-    _: u8,
+    _: Encoding,
     _: &crate::copyright::Copyright,
     _: &dyn crate::Stop,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Encoded, Error> {
     Err(Error::unsupported("AVIF in a build without native codecs"))
 }

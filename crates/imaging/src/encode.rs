@@ -1,12 +1,15 @@
 //! One door to all encoders, and the choice of the format where the variant leaves it open.
 
-use afterimage_variant::Format;
+use afterimage_variant::{Format, Quality};
 
+use crate::chosen::Told;
 use crate::copyright::Copyright;
 use crate::pixels::{Channels, Decoded, Frame, Pixels};
 use crate::plane::Plane;
+use crate::quality::Level;
+use crate::quality::auto::{Encoder, Look};
 use crate::stop::Stop;
-use crate::{Error, Settings, Source, avif, gif, hash, jpeg, png, webp};
+use crate::{Error, QualityScale, Settings, Source, avif, gif, hash, jpeg, png, webp};
 
 /// What the answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub(crate) enum Output {
         progressive: bool,
     },
     Png,
+    /// With a palette of at most 256 colours.
+    Png8,
     /// PNG that keeps 16 bits a sample where there are.
     Png16,
     Webp,
@@ -35,6 +40,7 @@ impl Output {
             (Format::Jpg, _) | (Format::Same, Source::Jpeg) => Self::Jpeg { progressive: false },
             (Format::Pjpg, _) => Self::Jpeg { progressive: true },
             (Format::Png, _) | (Format::Same, Source::Png) => Self::Png,
+            (Format::Png8, _) => Self::Png8,
             (Format::Png16, _) => Self::Png16,
             (Format::Webp, _) | (Format::Same, Source::Webp) => Self::Webp,
             (Format::Avif | Format::AutoAvif, _) | (Format::Same, Source::Avif) => Self::Avif,
@@ -67,10 +73,27 @@ impl Output {
         !matches!(self, Self::Gif | Self::Json | Self::ThumbHash | Self::BlurHash)
     }
 
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Jpeg { progressive: false } => "jpeg",
+            Self::Jpeg { progressive: true } => "pjpeg",
+            Self::Png => "png",
+            Self::Png8 => "png8",
+            Self::Png16 => "png16",
+            Self::Webp => "webp",
+            Self::Avif => "avif",
+            Self::Gif => "gif",
+            Self::JpegOrPng => "any",
+            Self::Json => "json",
+            Self::ThumbHash => "thumbhash",
+            Self::BlurHash => "blurhash",
+        }
+    }
+
     pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Jpeg { .. } | Self::JpegOrPng => "image/jpeg",
-            Self::Png | Self::Png16 => "image/png",
+            Self::Png | Self::Png8 | Self::Png16 => "image/png",
             Self::Webp => "image/webp",
             Self::Avif => "image/avif",
             Self::Gif => "image/gif",
@@ -113,7 +136,8 @@ pub(crate) struct About<'a> {
 
 /// How to encode besides the pixels.
 pub(crate) struct Manner<'a> {
-    pub(crate) quality: Option<u8>,
+    /// What the request said of it.
+    pub(crate) quality: Option<Quality>,
     pub(crate) settings: &'a Settings,
     /// What is to be said in the file about whose picture it is.
     pub(crate) copyright: &'a Copyright,
@@ -122,88 +146,142 @@ pub(crate) struct Manner<'a> {
     pub(crate) stop: &'a dyn Stop,
 }
 
+/// A file, and what was decided on the way.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) frames: u32,
+    /// The quality, if the format has one.
+    pub(crate) level: Option<Level>,
+    pub(crate) told: Told,
+}
+
+impl Encoded {
+    fn of(bytes: Vec<u8>, level: Option<Level>, told: Told) -> Self {
+        Self { bytes, frames: 1, level, told }
+    }
+}
+
 impl Manner<'_> {
-    fn jpeg<'t>(&self, progressive: bool, about: About<'t>) -> jpeg::Encoding<'t> {
-        jpeg::Encoding { quality: self.quality.unwrap_or(self.settings.quality_default.jpeg), progressive, about }
+    /// The quality for an encoder, and what it counts. `look` looks at the picture, where that decides.
+    fn level(&self, encoder: Encoder, look: impl FnOnce() -> Look) -> Level {
+        let defaults = &self.settings.quality_default;
+        let quality = match self.quality {
+            Some(Quality::Of(quality)) => quality,
+            // A score has its place on the one scale that scores were measured for.
+            Some(Quality::Auto) => {
+                let quality = look().quality_for(encoder, self.settings.auto_score);
+                return Level { quality, scale: QualityScale::Equal };
+            }
+            None => match encoder {
+                Encoder::Jpeg => defaults.jpeg,
+                Encoder::Webp => defaults.webp,
+                Encoder::Avif => defaults.avif,
+            },
+        };
+        Level { quality, scale: self.settings.quality_scale }
     }
 
-    fn webp(&self) -> webp::Encoding {
-        let quality = self.quality.unwrap_or(self.settings.quality_default.webp);
-        webp::Encoding { quality, method: self.settings.webp_method }
+    fn webp(&self, level: Level) -> webp::Encoding {
+        webp::Encoding { quality: level.webp(), method: self.settings.webp_method }
     }
 }
 
 /// Encodes a still at the depth that `output`, which is settled, can hold.
-pub(crate) fn decoded(pixels: Decoded, output: Output, manner: &Manner<'_>) -> Result<Vec<u8>, Error> {
+pub(crate) fn decoded(pixels: Decoded, output: Output, manner: &Manner<'_>) -> Result<Encoded, Error> {
     match (pixels, output) {
         (Decoded::Words(pixels), Output::Png16) => {
             let tiff = manner.copyright.to_tiff();
-            png::encode_wide(&pixels.without_idle_alpha(), &About { exif: tiff.as_deref(), icc: manner.icc })
+            let about = About { exif: tiff.as_deref(), icc: manner.icc };
+            Ok(Encoded::of(png::encode_wide(&pixels.without_idle_alpha(), &about)?, None, Told::Nothing))
         }
         (pixels, output) => still(pixels.into_bytes(), output, manner),
     }
 }
 
 /// Encodes a still. `output` is settled.
-pub(crate) fn still(pixels: Pixels, output: Output, manner: &Manner<'_>) -> Result<Vec<u8>, Error> {
+pub(crate) fn still(pixels: Pixels, output: Output, manner: &Manner<'_>) -> Result<Encoded, Error> {
     let pixels = pixels.without_idle_alpha();
     let tiff = manner.copyright.to_tiff();
     let icc = manner.icc.filter(|_| pixels.channels != Channels::Gray);
     let about = About { exif: tiff.as_deref(), icc };
-    let defaults = &manner.settings.quality_default;
+    let look = || Look::at_pixels(&pixels);
     match output {
         Output::Jpeg { progressive } => {
+            let level = manner.level(Encoder::Jpeg, look);
             let pixels = if pixels.channels == Channels::Rgba { pixels.into_rgb() } else { pixels };
-            jpeg::encode(&pixels, manner.jpeg(progressive, about))
+            let encoding = jpeg::Encoding { quality: level.jpeg(), progressive, about };
+            Ok(Encoded::of(jpeg::encode(&pixels, encoding)?, Some(level), Told::Jpeg))
         }
-        Output::Png | Output::Png16 => png::encode(&pixels, &about),
+        Output::Png | Output::Png16 => Ok(Encoded::of(png::encode(&pixels, &about)?, None, Told::Nothing)),
+        Output::Png8 => {
+            let (bytes, colours) = png::encode_palette(pixels, &about)?;
+            Ok(Encoded::of(bytes, None, Told::Colours(colours)))
+        }
         Output::Webp => {
-            let file = webp::encode(&pixels, manner.webp(), manner.stop)?;
-            about_webp(file, &about)
+            let level = manner.level(Encoder::Webp, look);
+            let file = webp::encode(&pixels, manner.webp(level), manner.stop)?;
+            Ok(Encoded::of(about_webp(file, &about)?, Some(level), Told::Webp(level.webp())))
         }
         Output::Avif => {
-            let quality = manner.quality.unwrap_or(defaults.avif);
-            let file = avif::encode(&pixels, quality, manner.settings.avif_speed, manner.copyright, manner.stop)?;
-            match icc {
-                Some(icc) => avif::with_icc(file, icc),
-                None => Ok(file),
-            }
+            let level = manner.level(Encoder::Avif, look);
+            let (speed, chroma) = (manner.settings.avif_speed, manner.settings.avif_chroma);
+            let made = avif::encode(&pixels, avif::Encoding { level, speed, chroma }, manner.copyright, manner.stop)?;
+            let told = Told::Avif { cq_level: made.cq_level, whole_chroma: made.whole_chroma };
+            let bytes = match icc {
+                Some(icc) => avif::with_icc(made.bytes, icc)?,
+                None => made.bytes,
+            };
+            Ok(Encoded::of(bytes, Some(level), told))
         }
         Output::Gif => {
             let mut frames = std::iter::once(Ok(Frame { pixels, delay_ms: 0 }));
-            gif::encode(&mut frames, 1, manner.stop).map(|(file, _)| file)
+            gif::encode(&mut frames, 1, manner.stop).map(|(file, _)| Encoded::of(file, None, Told::Nothing))
         }
-        Output::ThumbHash => Ok(hash::thumb(pixels)),
-        Output::BlurHash => hash::blur(pixels),
+        Output::ThumbHash => Ok(Encoded::of(hash::thumb(pixels), None, Told::Nothing)),
+        Output::BlurHash => Ok(Encoded::of(hash::blur(pixels)?, None, Told::Nothing)),
         Output::JpegOrPng | Output::Json => Err(Error::encode("no format was settled on")),
     }
 }
 
 /// Encodes an opaque still from Y, Cb and Cr at 4:2:0, or from Y alone. `output` is settled and takes planes.
-pub(crate) fn planes(planes: &[Plane], output: Output, manner: &Manner<'_>) -> Result<Vec<u8>, Error> {
+pub(crate) fn planes(planes: &[Plane], output: Output, manner: &Manner<'_>) -> Result<Encoded, Error> {
     let tiff = manner.copyright.to_tiff();
     let about = About { exif: tiff.as_deref(), icc: manner.icc.filter(|_| planes.len() > 1) };
     match output {
-        Output::Jpeg { progressive } => jpeg::encode_planes(planes, manner.jpeg(progressive, about)),
-        Output::Webp => about_webp(webp::encode_planes(planes, manner.webp(), manner.stop)?, &about),
+        Output::Jpeg { progressive } => {
+            let level = manner.level(Encoder::Jpeg, || Look::at_planes(planes, false));
+            let encoding = jpeg::Encoding { quality: level.jpeg(), progressive, about };
+            Ok(Encoded::of(jpeg::encode_planes(planes, encoding)?, Some(level), Told::Jpeg))
+        }
+        Output::Webp => {
+            let level = manner.level(Encoder::Webp, || Look::at_planes(planes, true));
+            let file = webp::encode_planes(planes, manner.webp(level), manner.stop)?;
+            Ok(Encoded::of(about_webp(file, &about)?, Some(level), Told::Webp(level.webp())))
+        }
         _ => Err(Error::encode("no format that takes planes")),
     }
 }
 
-/// Encodes an animation of frames that all have this size, and says how many there were.
+/// Encodes an animation of frames that all have this size, and says how many there were. The first frame decides for all.
 pub(crate) fn animation(
     size: (u32, u32),
-    frames: &mut dyn Iterator<Item = Result<Frame, Error>>,
+    first: Frame,
+    rest: &mut dyn Iterator<Item = Result<Frame, Error>>,
     loops: u16,
     output: Output,
     manner: &Manner<'_>,
-) -> Result<(Vec<u8>, u32), Error> {
+) -> Result<Encoded, Error> {
     if output == Output::Gif {
-        return gif::encode(frames, loops, manner.stop);
+        let (bytes, frames) = gif::encode(&mut std::iter::once(Ok(first)).chain(rest), loops, manner.stop)?;
+        return Ok(Encoded { frames, ..Encoded::of(bytes, None, Told::Nothing) });
     }
-    let (file, count) = webp::encode_animation(size, frames, loops, manner.webp(), manner.stop)?;
+    let level = manner.level(Encoder::Webp, || Look::at_pixels(&first.pixels));
+    let mut frames = std::iter::once(Ok(first)).chain(rest);
+    let (file, count) = webp::encode_animation(size, &mut frames, loops, manner.webp(level), manner.stop)?;
     let tiff = manner.copyright.to_tiff();
-    Ok((about_webp(file, &About { exif: tiff.as_deref(), icc: manner.icc })?, count))
+    let file = about_webp(file, &About { exif: tiff.as_deref(), icc: manner.icc })?;
+    Ok(Encoded { frames: count, ..Encoded::of(file, Some(level), Told::Webp(level.webp())) })
 }
 
 fn about_webp(webp: Vec<u8>, about: &About<'_>) -> Result<Vec<u8>, Error> {

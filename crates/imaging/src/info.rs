@@ -34,7 +34,7 @@ const PLACEHOLDER_SIDES: [u32; 3] = [16, 8, 2];
 const PLACEHOLDER_BYTES_MAX: usize = 1024;
 
 /// A blurred stamp needs no more.
-const PLACEHOLDER_QUALITY: u8 = 40;
+const PLACEHOLDER_QUALITY: f32 = 40.0;
 
 /// Most dominant colours.
 const SWATCHES_MAX: usize = 6;

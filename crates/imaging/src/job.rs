@@ -42,6 +42,7 @@ struct Head {
     width: u32,
     height: u32,
     frames: u32,
+    chosen: String,
     gain_map: Option<GainMap>,
 }
 
@@ -87,8 +88,9 @@ pub fn answer(message: &[u8], original: &[u8]) -> (Vec<u8>, Vec<u8>) {
         None => strip(original, &settings),
     });
     let (outcome, bytes) = match made {
-        Ok(Rendered { bytes, media_type, width, height, frames, gain_map }) => {
-            (Outcome::Made(Head { media_type: media_type.to_owned(), width, height, frames, gain_map }), bytes)
+        Ok(Rendered { bytes, media_type, width, height, frames, chosen, gain_map }) => {
+            let media_type = media_type.to_owned();
+            (Outcome::Made(Head { media_type, width, height, frames, chosen, gain_map }), bytes)
         }
         Err(error) => (Outcome::Failed(error), Vec::new()),
     };
@@ -113,12 +115,22 @@ fn heard(message: &[u8]) -> Result<(Option<Variant>, Settings), Error> {
 pub fn outcome(message: &[u8], bytes: Vec<u8>) -> Result<Result<Rendered, Error>, NotUnderstood> {
     match serde_json::from_slice(message).map_err(|_| NotUnderstood)? {
         Outcome::Failed(error) if bytes.is_empty() => Ok(Err(error)),
-        Outcome::Made(Head { media_type, width, height, frames, gain_map }) if !bytes.is_empty() => {
+        Outcome::Made(Head { media_type, width, height, frames, chosen, gain_map })
+            if !bytes.is_empty() && is_said(&chosen) =>
+        {
             let media_type = known(&media_type).ok_or(NotUnderstood)?;
-            Ok(Ok(Rendered { bytes, media_type, width, height, frames, gain_map }))
+            Ok(Ok(Rendered { bytes, media_type, width, height, frames, chosen, gain_map }))
         }
         _ => Err(NotUnderstood),
     }
+}
+
+/// The longest that what was chosen can be, in bytes; twice what is ever said.
+const CHOSEN_BYTES_MAX: usize = 256;
+
+/// Whether that can stand in a header as what a render chose.
+fn is_said(chosen: &str) -> bool {
+    chosen.len() <= CHOSEN_BYTES_MAX && chosen.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
 /// One of the media types that a render can have.
@@ -179,11 +191,18 @@ mod tests {
 
     #[test]
     fn what_is_made_up_is_not_believed() {
-        let made = |media_type: &str| {
-            let head = Head { media_type: media_type.to_owned(), width: 1, height: 1, frames: 1, gain_map: None };
+        let choosing = |media_type: &str, chosen: &str| {
+            let (media_type, chosen) = (media_type.to_owned(), chosen.to_owned());
+            let head = Head { media_type, width: 1, height: 1, frames: 1, chosen, gain_map: None };
             serde_json::to_vec(&Outcome::Made(head)).expect("JSON")
         };
+        let made = |media_type| choosing(media_type, "");
         assert!(outcome(&made("image/png"), vec![1]).is_ok());
+        let longest = "q".repeat(CHOSEN_BYTES_MAX);
+        assert!(outcome(&choosing("image/png", &longest), vec![1]).is_ok());
+        for chosen in [format!("{longest}q"), "a\r\nset-cookie: b".to_owned(), "é".to_owned()] {
+            assert_eq!(outcome(&choosing("image/png", &chosen), vec![1]), Err(NotUnderstood));
+        }
         assert_eq!(outcome(&made("text/html"), vec![1]), Err(NotUnderstood));
         assert_eq!(outcome(&made("image/png"), Vec::new()), Err(NotUnderstood));
         assert_eq!(outcome(b"", Vec::new()), Err(NotUnderstood));

@@ -13,6 +13,7 @@
 
 mod avif;
 mod canvas;
+mod chosen;
 mod colour;
 mod copyright;
 mod decode;
@@ -33,6 +34,8 @@ mod plane;
 mod png;
 mod predict;
 mod probe;
+mod quality;
+mod quantise;
 mod render;
 mod scale;
 mod search;
@@ -47,8 +50,28 @@ pub use error::{Error, Fault};
 pub use gain_map::GainMap;
 pub use predict::predicted_bytes;
 pub use probe::{Probe, probe};
+pub use quality::QualityScale;
 pub use render::{Rendered, render};
-pub use settings::{Limits, Mistake, QualityDefaults, Scaling, Settings};
+pub use settings::{Chroma, Limits, Mistake, QualityDefaults, Scaling, Settings};
 pub use sniff::{Source, sniff};
 pub use stop::{Never, Stop};
 pub use strip::strip;
+
+/// What `examples/equal_quality.rs` fits. Not an interface.
+#[doc(hidden)]
+pub mod measuring {
+    use crate::pixels::{Channels, Pixels};
+    use crate::quality::auto::Look;
+
+    /// What an expected score is made of, for RGB pixels at a quality.
+    pub fn features(width: u32, height: u32, rgb: &[u8], quality: u8) -> Option<Vec<f64>> {
+        let pixels = Pixels::new(width, height, Channels::Rgb, rgb.to_vec()).ok()?;
+        Some(Look::at_pixels(&pixels).features(quality).to_vec())
+    }
+
+    /// What halving would take from luma and takes from chroma.
+    #[cfg(feature = "native")]
+    pub fn halving_loss(width: u32, height: u32, rgb: &[u8]) -> Option<(f64, f64)> {
+        Some(crate::avif::halving_loss(&Pixels::new(width, height, Channels::Rgb, rgb.to_vec()).ok()?))
+    }
+}

@@ -56,9 +56,11 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant, settings: &Settings) ->
         Output::Jpeg { progressive: false } => 4,
         Output::Jpeg { progressive: true } | Output::JpegOrPng => 8,
         Output::Png | Output::Png16 => 9,
+        // Quantising counts colours, and a photograph has nearly as many as pixels: each takes its place in a table and in two lists.
+        Output::Png8 => 96,
         Output::Webp => 16,
         Output::Avif => 40,
-        Output::Gif => 32,
+        Output::Gif => 96,
         Output::Json | Output::ThumbHash | Output::BlurHash => 0,
     };
     let frames_held = if output.moves() && probe.frames > 1 { 6 } else { 2 };

@@ -7,13 +7,14 @@ use afterimage_variant::{Gamut, Plan, Size, Variant, Window};
 
 pub(crate) use self::shape::Shape;
 use self::shape::{Look, Looked, size_of};
+use crate::chosen::Chosen;
 use crate::colour::{Colours, Managed};
 use crate::copyright::Copyright;
-use crate::encode::{Manner, Output};
+use crate::encode::{Encoded, Manner, Output};
 use crate::pixels::{Decoded, Frame, Frames, Pixels};
 use crate::scale::Scaled;
 use crate::stop::{Stop, check};
-use crate::{Error, GainMap, Probe, Settings, canvas, decode, effect, encode, info, jpeg, probe};
+use crate::{Error, GainMap, Probe, Settings, Source, canvas, decode, effect, encode, info, jpeg, probe};
 
 /// A picture, ready to be sent or stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +29,34 @@ pub struct Rendered {
     pub height: u32,
     /// Frames; 1 in a still.
     pub frames: u32,
+    /// What was chosen where the variant left it open, and why: a dictionary of structured fields (RFC 9651), such as
+    /// `format=webp;by=accept, quality=71;by=auto;score=75, encoder=64.5, chroma=420, decoded-eighths=3`. The same pixels and
+    /// settings always give the same words. Empty where nothing was open.
+    pub chosen: String,
     /// The gain map that the original has and this picture has not.
     pub gain_map: Option<GainMap>,
+}
+
+/// What a picture is besides what its encoder made.
+struct Made<'a> {
+    /// Settled.
+    output: Output,
+    size: Size,
+    variant: &'a Variant,
+    settings: &'a Settings,
+    /// How large a JPEG was decoded.
+    eighths: Option<u32>,
+    gain_map: Option<GainMap>,
+}
+
+impl Made<'_> {
+    fn rendered(self, encoded: Encoded) -> Rendered {
+        let Self { output, size: Size { width, height }, variant, settings, eighths, gain_map } = self;
+        let Encoded { bytes, frames, level, told } = encoded;
+        let level = level.map(|level| (level, variant.quality(), settings.auto_score));
+        let chosen = Chosen { output, asked: variant.format(), level, told, eighths }.to_string();
+        Rendered { bytes, media_type: output.media_type(), width, height, frames, chosen, gain_map }
+    }
 }
 
 /// Longest side of the picture that a JSON answer is computed from.
@@ -72,19 +99,19 @@ pub fn render(bytes: &[u8], variant: &Variant, settings: &Settings, stop: &dyn S
     let (colours, loops) = (colours(source.icc.as_deref(), variant, output, settings), source.loops);
     let manner = Manner { quality: variant.quality(), settings, copyright: &copyright, icc: colours.icc(), stop };
     let step = Step { shape: &shape, plan, variant, colours: &colours, extent: source.extent, output, settings, stop };
-    let Size { width, height } = plan.canvas;
+    let size = plan.canvas;
+    let eighths = (probe.format == Source::Jpeg).then_some(eighths);
     let gain_map = probe.gain_map.filter(|_| !output.is_hash());
+    let made = |output| Made { output, size, variant, settings, eighths, gain_map };
     let shown = step.run(first)?;
     if frames_kept == 1 {
         let output = output.settled(&shown.pixels);
-        let bytes = encode::decoded(shown.pixels, output, &manner)?;
-        return Ok(Rendered { bytes, media_type: output.media_type(), width, height, frames: 1, gain_map });
+        return Ok(made(output).rendered(encode::decoded(shown.pixels, output, &manner)?));
     }
-    let rest = source.frames.map(|frame| step.run(frame?));
-    let mut frames =
-        std::iter::once(Ok(shown)).chain(rest).map(|frame| frame.map(|frame| frame.map(Decoded::into_bytes)));
-    let (bytes, frames) = encode::animation((width, height), &mut frames, loops, output, &manner)?;
-    Ok(Rendered { bytes, media_type: output.media_type(), width, height, frames, gain_map })
+    let bytes = |frame: Frame<Decoded>| frame.map(Decoded::into_bytes);
+    let mut rest = source.frames.map(|frame| step.run(frame?).map(bytes));
+    let encoded = encode::animation((size.width, size.height), bytes(shown), &mut rest, loops, output, &manner)?;
+    Ok(made(output).rendered(encoded))
 }
 
 /// From which colour space to which.
@@ -176,5 +203,6 @@ fn describe(
     let small = shape.turning.apply(Colours::new(source.icc.as_deref(), Gamut::Srgb).apply(small));
     let json = info::describe(probe, bytes.len() as u64, &small, settings)?;
     let Size { width, height } = shape.turned;
-    Ok(Rendered { bytes: json, media_type: Output::Json.media_type(), width, height, frames: 1, gain_map: None })
+    let media_type = Output::Json.media_type();
+    Ok(Rendered { bytes: json, media_type, width, height, frames: 1, chosen: String::new(), gain_map: None })
 }

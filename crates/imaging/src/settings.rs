@@ -4,6 +4,8 @@ use afterimage_identity::Revision;
 use afterimage_variant::Gamut;
 use serde::{Deserialize, Serialize};
 
+use crate::QualityScale;
+
 /// Bounds that are checked before anything of the picture's size is allocated. Every bound is inclusive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -45,13 +47,13 @@ pub struct QualityDefaults {
     pub jpeg: u8,
     /// WebP. Default 80.
     pub webp: u8,
-    /// AVIF. Default 60; its scale gives about the same picture as JPEG 80 there.
+    /// AVIF. Default 80.
     pub avif: u8,
 }
 
 impl Default for QualityDefaults {
     fn default() -> Self {
-        Self { jpeg: 80, webp: 80, avif: 60 }
+        Self { jpeg: 80, webp: 80, avif: 80 }
     }
 }
 
@@ -82,6 +84,28 @@ impl Scaling {
     }
 }
 
+/// How AVIF keeps colour beside brightness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Chroma {
+    /// Halved, unless the picture shows it.
+    #[default]
+    ByContent,
+    /// At half the columns and rows: 4:2:0.
+    Halved,
+    /// At every pixel: 4:4:4.
+    Whole,
+}
+
+impl Chroma {
+    fn word(self) -> &'static str {
+        match self {
+            Self::ByContent => "by-content",
+            Self::Halved => "halved",
+            Self::Whole => "whole",
+        }
+    }
+}
+
 /// What an operator decides about pictures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
@@ -102,6 +126,12 @@ pub struct Settings {
     pub gamut_default: Gamut,
     /// Qualities where a variant names none.
     pub quality_default: QualityDefaults,
+    /// What a quality counts. Default equal.
+    pub quality_scale: QualityScale,
+    /// The SSIMULACRA2 score that the quality `auto` is for, 30 to 90. Default 75.
+    pub auto_score: u8,
+    /// Colour in AVIF. Default by content.
+    pub avif_chroma: Chroma,
     /// Pass SVG files on as they are. Default off; they are never rendered.
     pub allow_svg: bool,
     /// Widths in pixels that the JSON answer names in its `srcset`; those that would enlarge are left out. Each 1 to 65,535, 64
@@ -123,6 +153,9 @@ impl Default for Settings {
             linear_light: false,
             gamut_default: Gamut::Srgb,
             quality_default: QualityDefaults::default(),
+            quality_scale: QualityScale::Equal,
+            auto_score: 75,
+            avif_chroma: Chroma::ByContent,
             allow_svg: false,
             srcset_widths: vec![320, 640, 960, 1280, 1600, 1920, 2560, 3840],
         }
@@ -141,7 +174,7 @@ pub struct Mistake {
 }
 
 /// Raised by one whenever a change to this crate changes the bytes of derivatives; part of every derivative's name.
-const PIPELINE: &str = "pipeline 3";
+const PIPELINE: &str = "pipeline 4";
 
 impl Settings {
     /// Every setting that is out of range.
@@ -163,6 +196,7 @@ impl Settings {
             ("quality_default.jpeg", u64::from(quality.jpeg), 1, 100),
             ("quality_default.webp", u64::from(quality.webp), 1, 100),
             ("quality_default.avif", u64::from(quality.avif), 1, 100),
+            ("auto_score", u64::from(self.auto_score), 30, 90),
             ("limits.source_bytes_max", limits.source_bytes_max, 1, 4 << 30),
             ("limits.pixels_max", limits.pixels_max, 1, 1_000_000_000),
             ("limits.frames_max", u64::from(limits.frames_max), 1, 100_000),
@@ -192,16 +226,19 @@ impl Settings {
             "zune-jpeg jpeg-encoder libwebp"
         };
         let settings = format!(
-            "copyright {} scaling {} linear {} gamut {:?} avif {} webp {} quality {} {} {} srcset {:?}",
+            "copyright {} scaling {} linear {} gamut {:?} avif {} {} webp {} quality {} {} {} {} auto {} srcset {:?}",
             self.keep_copyright,
             self.scaling.word(),
             self.linear_light,
             self.gamut_default,
             self.avif_speed,
+            self.avif_chroma.word(),
             self.webp_method,
+            self.quality_scale.word(),
             self.quality_default.jpeg,
             self.quality_default.webp,
             self.quality_default.avif,
+            self.auto_score,
             self.srcset_widths
         );
         Revision::of([env!("CARGO_PKG_VERSION"), PIPELINE, codecs, settings.as_str()])
@@ -233,6 +270,9 @@ mod tests {
             Settings { avif_speed: 1, ..base.clone() },
             Settings { webp_method: 6, ..base.clone() },
             Settings { scaling: Scaling::Fast, ..base.clone() },
+            Settings { quality_scale: QualityScale::Encoder, ..base.clone() },
+            Settings { auto_score: 70, ..base.clone() },
+            Settings { avif_chroma: Chroma::Whole, ..base.clone() },
             Settings { linear_light: true, ..base.clone() },
             Settings { gamut_default: Gamut::Origin, ..base.clone() },
             Settings { quality_default: QualityDefaults { webp: 1, ..Default::default() }, ..base.clone() },

@@ -46,6 +46,7 @@ pub fn strip(bytes: &[u8], settings: &Settings) -> Result<Rendered, Error> {
         width: probe.upright.width,
         height: probe.upright.height,
         frames: probe.frames,
+        chosen: String::new(),
         // An AVIF keeps all that is picture.
         gain_map: probe.gain_map.filter(|_| probe.format == Source::Jpeg),
     })

@@ -30,8 +30,9 @@ pub struct EdgePolicy {
 pub(crate) type Part = &'static str;
 
 /// Parameters whose reading is a part of its own.
-const PARAMETER_PARTS: [(Part, &[Name]); 9] = [
+const PARAMETER_PARTS: [(Part, &[Name]); 10] = [
     ("bg", &[Name::Background]),
+    ("cs", &[Name::Gamut]),
     ("turn", &[Name::Rotate, Name::Flip]),
     ("blur", &[Name::Blur]),
     ("sharp", &[Name::Sharpen]),
@@ -134,7 +135,6 @@ impl EdgePolicy {
             ("ladder", literal(&json!(rules.ladder))),
             ("ratios", literal(&json!(ratios))),
             ("qualities", literal(&json!(rules.qualities))),
-            ("qualityCompressed", rules.quality_compressed.to_string()),
             ("presets", object(presets.iter().map(|(name, text)| (name.as_str(), text.clone())))),
             ("hosts", object(hosts)),
             ("prefixes", literal(&json!(spaces.iter().map(|space| space.prefix()).collect::<Vec<_>>()))),

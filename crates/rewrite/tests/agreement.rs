@@ -123,7 +123,7 @@ fn a_broken_rule_is_noticed() {
         Loaded { name, policy, code: code.replacen(from, to, 1), items: cases[policy].items.clone(), mutant: true }
     };
     let mutants: Vec<Loaded> = mutants::MUTANTS.iter().map(broken).collect();
-    let Some((all_noticed, said)) = run(&mutants, &cases, 2, 44_000) else { return };
+    let Some((all_noticed, said)) = run(&mutants, &cases, 2, 88_000) else { return };
     assert!(all_noticed, "{said}");
 }
 

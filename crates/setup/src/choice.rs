@@ -109,6 +109,22 @@ choices! {
         /// As far as it goes without falling below the output.
         Fast = "fast",
     }
+    /// What a quality counts.
+    QualityScale {
+        /// One scale for every format.
+        Equal = "equal",
+        /// Each encoder's own.
+        Encoder = "encoder",
+    }
+    /// How AVIF keeps colour.
+    AvifChroma {
+        /// Halved, unless the picture shows it.
+        ByContent = "by-content",
+        /// At half the columns and rows.
+        Halved = "halved",
+        /// At every pixel.
+        Whole = "whole",
+    }
     /// The colour space of derivatives where a request names none.
     ColorSpace {
         /// sRGB, without a profile.

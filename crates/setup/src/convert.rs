@@ -10,7 +10,7 @@ use afterimage_imaging as imaging;
 use afterimage_variant as variant;
 use bytes::Bytes;
 
-use crate::choice::{ColorSpace, Isolation, OnUnprovable, OriginalsMode, Scaling, WatchMode};
+use crate::choice::{AvifChroma, ColorSpace, Isolation, OnUnprovable, OriginalsMode, QualityScale, Scaling, WatchMode};
 use crate::{DiskTier, Locations, Mistake, Settings, Source, Wiring};
 
 /// Reads a file whole; lent by the top rank for the fallback picture.
@@ -45,6 +45,16 @@ impl Settings {
                 jpeg: self.output.jpeg_quality,
                 webp: self.output.webp_quality,
                 avif: self.output.avif_quality,
+            },
+            quality_scale: match self.output.quality_scale {
+                QualityScale::Equal => imaging::QualityScale::Equal,
+                QualityScale::Encoder => imaging::QualityScale::Encoder,
+            },
+            auto_score: self.output.auto_score,
+            avif_chroma: match self.output.avif_chroma {
+                AvifChroma::ByContent => imaging::Chroma::ByContent,
+                AvifChroma::Halved => imaging::Chroma::Halved,
+                AvifChroma::Whole => imaging::Chroma::Whole,
             },
             allow_svg: self.originals.svg,
             srcset_widths: self.policy.ladder.clone(),
@@ -94,6 +104,7 @@ impl Settings {
             pending_wait: self.render.avif_wait,
             fill_time_max: self.purge.fill_timeout,
             show_cache_key: http.show_cache_key,
+            show_chosen: http.show_chosen,
             cors: Cors { origins: http.cors_origins.clone(), max_age_s: seconds(http.cors_max_age) },
             cross_origin_resource_policy: http.cross_origin_resource_policy.as_str().to_owned(),
             timing_allow_origin: http.timing_allow_origin.join(", "),

@@ -47,8 +47,8 @@ pub use behaviour::Behaviours;
 pub use buckets::{NamedBucket, NamedBuckets};
 pub use check::{disk_overlap, overlap};
 pub use choice::{
-    AccessForm, ClientAddress, ColorSpace, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat, LogLevel,
-    OnUnprovable, OriginalsMode, PolicyKind, Scaling, Scheme, Trust, WatchMode,
+    AccessForm, AvifChroma, ClientAddress, ColorSpace, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat,
+    LogLevel, OnUnprovable, OriginalsMode, PolicyKind, QualityScale, Scaling, Scheme, Trust, WatchMode,
 };
 pub use convert::ReadFile;
 pub use define::{Definition, Reload};

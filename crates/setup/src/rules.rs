@@ -23,7 +23,6 @@ impl Settings {
             ladder: policy.ladder.clone(),
             ratios: policy.ratios.iter().map(|ratio| (ratio.width, ratio.height)).collect(),
             qualities: policy.qualities.clone(),
-            quality_compressed: policy.quality_compressed,
             presets: self.presets.clone(),
             keys: self.signing.keys.0.iter().map(key).collect(),
             require_signature: self.signing.required,
@@ -57,14 +56,13 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
 }
 
 /// The language's names of its rules, and the settings they come from.
-const NAMES: [(&str, &str); 13] = [
+const NAMES: [(&str, &str); 12] = [
     ("output_side_max", "limits.output_side_max"),
     ("output_pixels_max", "limits.output_pixels_max"),
     ("dpr_max", "policy.dpr_max"),
     ("ladder", "policy.ladder"),
     ("ratios", "policy.ratios"),
     ("qualities", "policy.qualities"),
-    ("quality_compressed", "policy.quality_compressed"),
     ("policy.sizes", "policy.dims"),
     ("policy.default", "policy.dims_default"),
     ("policy.variance_percent", "policy.dims_variance_percent"),
@@ -101,7 +99,6 @@ mod tests {
         assert_eq!(ours.ladder, theirs.ladder);
         assert_eq!(ours.ratios, theirs.ratios);
         assert_eq!(ours.qualities, theirs.qualities);
-        assert_eq!(ours.quality_compressed, theirs.quality_compressed);
         assert_eq!((ours.output_side_max, ours.dpr_max), (theirs.output_side_max, theirs.dpr_max));
         assert_eq!(ours.policy, theirs.policy);
     }
@@ -128,7 +125,7 @@ mod tests {
         for (key, value, remedy) in [
             ("policy.ladder", "320, 160", "policy.ladder = 320, 160: name the sizes in ascending order, each once"),
             ("policy.ratios", "4:3, 8:6", "policy.ratios = 8:6: this ratio is listed twice"),
-            ("policy.quality_compressed", "51", "choose one of `policy.qualities`"),
+            ("policy.qualities", "50, 20", "policy.qualities = 50, 20"),
             ("presets.thumb", "w=-3", "presets.thumb = \"w=-3\""),
             ("signing.required", "true", "signing.required = true: add a key"),
         ] {

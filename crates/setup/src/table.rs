@@ -9,8 +9,8 @@ use crate::access::{AccessKeys, DistributionId};
 use crate::behaviour::Behaviours;
 use crate::buckets::NamedBuckets;
 use crate::choice::{
-    AccessForm, ClientAddress, ColorSpace, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat, LogLevel,
-    OnUnprovable, OriginalsMode, PolicyKind, Scaling, Trust, WatchMode,
+    AccessForm, AvifChroma, ClientAddress, ColorSpace, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat,
+    LogLevel, OnUnprovable, OriginalsMode, PolicyKind, QualityScale, Scaling, Trust, WatchMode,
 };
 use crate::define::{Definition, Kind, Reload, WINDOW, bytes, count, milliseconds, seconds, settings};
 use crate::list::{Presets, Ratio};
@@ -245,7 +245,13 @@ settings! {
         /// WebP quality where a request names none.
         webp_quality: u8 = "80", count(1, 100), Live;
         /// AVIF quality where a request names none.
-        avif_quality: u8 = "60", count(1, 100), Live;
+        avif_quality: u8 = "80", count(1, 100), Live;
+        /// What a quality counts. "equal": the same number looks equally good in every format, JPEG's scale is the measure. "encoder": each encoder's own number, as other servers have it.
+        quality_scale: QualityScale = "equal", Kind::Choice(QualityScale::WORDS), Live;
+        /// The SSIMULACRA2 score that q=auto and auto=compress are for: 70 is high quality, 90 cannot be told from the original.
+        auto_score: u8 = "75", count(30, 90), Live;
+        /// Colour in AVIF. "by-content": halved unless the picture shows it. "halved": 4:2:0. "whole": 4:4:4.
+        avif_chroma: AvifChroma = "by-content", Kind::Choice(AvifChroma::WORDS), Live;
         /// libaom's speed: 0 is slow and small.
         avif_speed: u8 = "8", count(0, 9), Live;
         /// libwebp's method: 6 is slow and small.
@@ -280,8 +286,6 @@ settings! {
         ratios: Vec<Ratio> = "1:1, 5:4, 4:5, 4:3, 3:4, 7:5, 5:7, 3:2, 2:3, 16:10, 10:16, 5:3, 3:5, 16:9, 9:16, 40:21, 2:1, 1:2, 21:9, 9:21, 3:1, 1:3, 4:1, 1:4", Kind::Ratios, Live;
         /// The qualities that q snaps up to, ascending; the last one clamps.
         qualities: Vec<u8> = "20, 35, 50, 65, 75, 85, 95", Kind::Integers { min: 1, max: 100 }, Live;
-        /// The quality of auto=compress; one of policy.qualities.
-        quality_compressed: u8 = "50", count(1, 100), Live;
         /// The largest dpr.
         dpr_max: u32 = "5", count(1, 10), Live;
         /// With kind "dims": the sides of the squares, in the order they are tried.
@@ -336,6 +340,8 @@ settings! {
         timing_allow_origin: Vec<String> = "*", Kind::Texts, Live;
         /// Name the cache key in Cache-Status.
         show_cache_key: bool = "false", Kind::Bool, Live;
+        /// Say in Afterimage-Chosen which format, quality and scale a picture was made with, and why.
+        show_chosen: bool = "false", Kind::Bool, Live;
         /// A picture shown instead of a 404, 415 or 422. Short-lived, and never stored under the key asked for.
         fallback_picture: Option<PathBuf> = "", Kind::Path, Live;
     }

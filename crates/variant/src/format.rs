@@ -18,6 +18,8 @@ pub enum Format {
     Pjpg,
     /// PNG.
     Png,
+    /// PNG with a palette of at most 256 colours.
+    Png8,
     /// PNG that keeps 16 bits a sample where the original has more than 8.
     Png16,
     /// WebP.
@@ -38,12 +40,13 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order of the canonical extensions.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Same,
         Self::Compatible,
         Self::Jpg,
         Self::Pjpg,
         Self::Png,
+        Self::Png8,
         Self::Png16,
         Self::Webp,
         Self::Avif,
@@ -62,6 +65,7 @@ impl Format {
             Self::Jpg => "jpg",
             Self::Pjpg => "pjpg",
             Self::Png => "png",
+            Self::Png8 => "png8",
             Self::Png16 => "png16",
             Self::Webp => "webp",
             Self::Avif => "avif",
@@ -84,6 +88,7 @@ impl Format {
             "jpg" | "jpeg" => Some(Self::Jpg),
             "pjpg" => Some(Self::Pjpg),
             "png" => Some(Self::Png),
+            "png8" => Some(Self::Png8),
             "png16" => Some(Self::Png16),
             "webp" => Some(Self::Webp),
             "avif" => Some(Self::Avif),
@@ -97,7 +102,7 @@ impl Format {
 
     /// Whether a quality means anything to it. [`Format::Same`] and [`Format::Compatible`] may come to a lossy format.
     pub fn takes_quality(self) -> bool {
-        !matches!(self, Self::Png | Self::Png16 | Self::Gif) && !self.is_text()
+        !matches!(self, Self::Png | Self::Png8 | Self::Png16 | Self::Gif) && !self.is_text()
     }
 
     /// Whether a colour space means anything to it: whether it can say which one its colours are in.

@@ -43,5 +43,6 @@ pub use sign::{Scheme, Signature, SigningKey, sign, verify};
 pub use srcset::{srcset, srcset_candidates};
 pub use target::natural_path;
 pub use variant::{
-    Anchor, Blur, Fit, Gamut, Length, OUTPUT_SIDE_MAX, Ratio, Rect, Rgba, Sharpen, Start, Trim, Turn, Variant, Wanted,
+    Anchor, Blur, Fit, Gamut, Length, OUTPUT_SIDE_MAX, Quality, Ratio, Rect, Rgba, Sharpen, Start, Trim, Turn, Variant,
+    Wanted,
 };

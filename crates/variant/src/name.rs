@@ -12,7 +12,8 @@ use serde::Serialize;
 use crate::Format;
 use crate::value::{RECT_PIXELS_MAX, whole};
 use crate::variant::{
-    Anchor, Blur, Fit, Gamut, Length, OUTPUT_SIDE_MAX, Ratio, Rect, Rgba, Sharpen, Start, Trim, Turn, Variant, Wanted,
+    Anchor, Blur, Fit, Gamut, Length, OUTPUT_SIDE_MAX, Quality, Ratio, Rect, Rgba, Sharpen, Start, Trim, Turn, Variant,
+    Wanted,
 };
 
 /// What stands between an original's key and the name of what was made from it.
@@ -165,7 +166,7 @@ impl Variant {
         } else if let Some(padding) = word.strip_prefix("pad") {
             self.padding = whole(padding, 1, OUTPUT_SIDE_MAX)?;
         } else if let Some(quality) = word.strip_prefix('q') {
-            self.quality = Some(whole(quality, 1, 100)? as u8);
+            self.quality = Some(Quality::from_parameter(quality)?);
         } else {
             let at = word.find(|c: char| c.is_ascii_digit())?;
             let side = Some(whole(&word[at..], 1, OUTPUT_SIDE_MAX)?);

@@ -3,7 +3,7 @@
 
 use crate::name::named_points;
 use crate::query::Query;
-use crate::variant::{Anchor, Fit, Ratio, Variant};
+use crate::variant::{Anchor, Fit, Quality, Ratio, Variant};
 use crate::wish::Wish;
 use crate::{Change, Format, Name, Policy, Refusal, Rules, Why};
 
@@ -191,7 +191,10 @@ impl Rules {
 
     /// Whether an unsigned request could have come to this canonical variant.
     pub(crate) fn permits(&self, variant: &Variant) -> bool {
-        let quality_listed = variant.quality.is_none_or(|quality| self.qualities.contains(&quality));
+        let quality_listed = match variant.quality {
+            Some(Quality::Of(quality)) => self.qualities.contains(&quality),
+            Some(Quality::Auto) | None => true,
+        };
         let shape = shape_of(variant);
         if quality_listed && self.permits_shape(&shape) {
             return true;
@@ -200,10 +203,10 @@ impl Rules {
     }
 
     /// The geometry and effects that presets come to at each whole dpr, with the quality that the preset names.
-    pub(crate) fn preset_shapes(&self) -> impl Iterator<Item = (Variant, Option<u8>)> + '_ {
+    pub(crate) fn preset_shapes(&self) -> impl Iterator<Item = (Variant, Option<Quality>)> + '_ {
         self.presets.values().filter_map(|text| self.preset_wish(text)).flat_map(move |wish| {
             let whole = (1..=u64::from(self.dpr_max)).map(|dpr| dpr * 100);
-            let quality = self.named_quality(&wish);
+            let quality = wish.named_quality();
             let shapes: Vec<_> = whole
                 .chain([wish.dpr.unwrap_or(100)])
                 .filter_map(|dpr| {
@@ -218,11 +221,6 @@ impl Rules {
 
     fn preset_wish(&self, text: &str) -> Option<Wish> {
         Wish::new(&Query::new(text).ok()?.pairs, self.dpr_max, &mut Vec::new()).ok()
-    }
-
-    /// The quality that this names, `auto=compress` included.
-    pub(crate) fn named_quality(&self, wish: &Wish) -> Option<u8> {
-        wish.quality.or(wish.auto_compress.then_some(self.quality_compressed))
     }
 
     /// Whether an unsigned request without a preset could have come to this geometry.
@@ -269,7 +267,8 @@ impl Rules {
     pub fn variants_max(&self) -> u64 {
         let lossy = Format::ALL.iter().filter(|format| format.takes_quality()).count() as u64;
         let lossless = Format::ALL.len() as u64 - lossy;
-        let qualities = self.qualities.len() as u64 + 1;
+        // Beside the listed ones: none, and `auto`.
+        let qualities = self.qualities.len() as u64 + 2;
         let free = self.public_shapes() * (lossy * qualities + lossless);
         // One more quality than the listed ones: the preset's own.
         let preset = self.preset_shapes().count() as u64 * (lossy * (qualities + 1) + lossless);

@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_refusal_names_parameter_value_and_range() {
         let refusal = Refusal::value(Name::Quality, "101");
-        assert_eq!(refusal.to_string(), "the URL cannot be understood: q=101: `q` takes 1 to 100");
+        assert_eq!(refusal.to_string(), "the URL cannot be understood: q=101: `q` takes 1 to 100, or auto");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::name::{SEPARATOR, canonical_path, key_from_escaped};
 use crate::query::Query;
 use crate::rules::TARGET_BYTES_MAX;
 use crate::target::Target;
-use crate::variant::{Variant, Wanted};
+use crate::variant::{Quality, Variant, Wanted};
 use crate::wish::{Wish, misplaced, overlay};
 use crate::{Change, Format, Name, Policy, Refusal, RefusalKind, Rules, Why, limits, negotiate};
 
@@ -191,9 +191,12 @@ fn natural(
     } else {
         wish.format(accept)
     };
-    draft.quality = rules.named_quality(&wish);
-    if public && query.get(Name::Quality).is_some() && format.takes_quality() {
-        draft.quality = draft.quality.map(|quality| rules.snap_quality(quality, &mut changed));
+    draft.quality = wish.named_quality();
+    if let (Some(Quality::Of(quality)), true) = (draft.quality, query.get(Name::Quality).is_some())
+        && public
+        && format.takes_quality()
+    {
+        draft.quality = Some(Quality::Of(rules.snap_quality(quality, &mut changed)));
     }
     draft.format = format;
     if let (Some(quality), false) = (wish.quality, format.takes_quality()) {

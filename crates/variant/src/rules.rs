@@ -46,8 +46,6 @@ pub struct Rules {
     pub ratios: Vec<(u32, u32)>,
     /// Qualities that unsigned requests may have, ascending; others snap up, and the last one clamps.
     pub qualities: Vec<u8>,
-    /// The quality that `auto=compress` means; one of [`Rules::qualities`].
-    pub quality_compressed: u8,
     /// Named queries, such as `thumb` = `w=150&h=150&fit=crop`.
     pub presets: BTreeMap<String, String>,
     /// The keys that signatures are checked with, any of them; the first one signs.
@@ -100,7 +98,6 @@ impl Default for Rules {
                 (1, 4),
             ],
             qualities: vec![20, 35, 50, 65, 75, 85, 95],
-            quality_compressed: 50,
             presets: BTreeMap::new(),
             keys: Vec::new(),
             require_signature: false,
@@ -181,9 +178,6 @@ impl Rules {
         }
         for quality in self.qualities.iter().filter(|quality| !(1..=100).contains(*quality)) {
             mistakes.add("qualities", quality, "each quality is 1 to 100");
-        }
-        if !self.qualities.contains(&self.quality_compressed) {
-            mistakes.add("quality_compressed", self.quality_compressed, "choose one of `qualities`, or add it there");
         }
     }
 

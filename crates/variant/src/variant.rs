@@ -3,9 +3,12 @@
 //! A [`Variant`] is only ever made by normalising what somebody asked for, or by reading back a canonical name; so two
 //! spellings of one wish can never be two values.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Format;
+use crate::value::whole;
 
 /// The most pixels a side of any output may have: what WebP can hold, the narrowest of our formats.
 pub const OUTPUT_SIDE_MAX: u32 = 16_383;
@@ -328,6 +331,32 @@ fn divide_rounded(dividend: u64, divisor: u64) -> u32 {
     u32::try_from((dividend * 2 + divisor) / (divisor * 2)).unwrap_or(u32::MAX).max(1)
 }
 
+/// How much a lossy encoder may lose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quality {
+    /// 1 to 100, the same scale for every format.
+    Of(u8),
+    /// As much as this picture can lose before it falls below the server's target.
+    Auto,
+}
+
+impl Quality {
+    /// The quality that `q=` spells like this.
+    pub(crate) fn from_parameter(text: &str) -> Option<Self> {
+        if text == "auto" { Some(Self::Auto) } else { whole(text, 1, 100).map(|quality| Self::Of(quality as u8)) }
+    }
+}
+
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of(quality) => write!(f, "{quality}"),
+            Self::Auto => f.write_str("auto"),
+        }
+    }
+}
+
 /// The canonical description of a derived image.
 ///
 /// Equal variants have equal canonical names and the other way round. Every value is within the range its parameter
@@ -351,7 +380,7 @@ pub struct Variant {
     pub(crate) sharpen: Option<Sharpen>,
     pub(crate) padding: u32,
     pub(crate) gamut: Option<Gamut>,
-    pub(crate) quality: Option<u8>,
+    pub(crate) quality: Option<Quality>,
     pub(crate) format: Format,
 }
 
@@ -394,8 +423,8 @@ impl Variant {
         Self { format, quality, gamut, ..self.clone() }
     }
 
-    /// The encoder's quality, 1 to 100, or `None` for its default.
-    pub fn quality(&self) -> Option<u8> {
+    /// The quality of a lossy format, or `None` for the server's default.
+    pub fn quality(&self) -> Option<Quality> {
         self.quality
     }
 

@@ -3,7 +3,7 @@
 
 use crate::query::Query;
 use crate::value::{self, Crop};
-use crate::variant::{Anchor, Blur, Fit, Gamut, Ratio, Rect, Rgba, Sharpen, Trim, Turn, Variant};
+use crate::variant::{Anchor, Blur, Fit, Gamut, Quality, Ratio, Rect, Rgba, Sharpen, Trim, Turn, Variant};
 use crate::{Format, Name, Refusal, RefusalKind};
 
 /// The largest side that a URL may name, in hundredths of a CSS pixel. Policy and limits come after it.
@@ -20,7 +20,7 @@ pub(crate) struct Wish {
     fit: Option<Fit>,
     anchor: Option<Anchor>,
     pub(crate) format: Option<Format>,
-    pub(crate) quality: Option<u8>,
+    pub(crate) quality: Option<Quality>,
     /// Hundredths.
     pub(crate) dpr: Option<u64>,
     pub(crate) auto_format: bool,
@@ -66,7 +66,7 @@ impl Wish {
                 Name::FocusX => focus.0 = Some(value::part(text).ok_or_else(bad)?),
                 Name::FocusY => focus.1 = Some(value::part(text).ok_or_else(bad)?),
                 Name::Format => wish.format = Some(Format::from_parameter(text).ok_or_else(bad)?),
-                Name::Quality => wish.quality = Some(value::whole(text, 1, 100).ok_or_else(bad)? as u8),
+                Name::Quality => wish.quality = Some(Quality::from_parameter(text).ok_or_else(bad)?),
                 Name::Dpr => {
                     let dpr = value::hundredths(text).filter(|dpr| (10..=u64::from(dpr_max) * 100).contains(dpr));
                     wish.dpr = Some(dpr.ok_or_else(bad)?);
@@ -200,6 +200,11 @@ impl Wish {
             quality: None,
             format: Format::Same,
         }
+    }
+
+    /// The quality that this names, `auto=compress` included.
+    pub(crate) fn named_quality(&self) -> Option<Quality> {
+        self.quality.or(self.auto_compress.then_some(Quality::Auto))
     }
 
     /// The format that this comes to for a viewer, and whether `Accept` had a say.

@@ -4,7 +4,7 @@ mod wishes;
 
 use std::collections::BTreeSet;
 
-use afterimage_variant::{Format, Grant, PARAMETERS, Policy, Rules, Variant, Wanted, canonical_path, resolve};
+use afterimage_variant::{Format, Grant, PARAMETERS, Policy, Quality, Rules, Variant, Wanted, canonical_path, resolve};
 use proptest::prelude::*;
 
 /// Every unsigned request there is, for small rules: sides beyond both ends, every fit, crop, format and quality.
@@ -73,7 +73,7 @@ fn enumerate(rules: &Rules, presets: &[&str]) -> BTreeSet<String> {
             let name = shape.name();
             let (words, extension) = name.split_once('.').unwrap();
             let words = words.split("-q").next().unwrap();
-            for quality in [None, Some(40), Some(77), Some(80)] {
+            for quality in [None, Some("40"), Some("77"), Some("80"), Some("auto")] {
                 let words = match quality {
                     None => words.to_owned(),
                     Some(quality) if words == "full" => format!("q{quality}"),
@@ -102,7 +102,6 @@ fn the_number_of_variants_is_finite_and_right() {
         ladder: vec![4, 8],
         ratios: vec![(1, 1), (2, 1)],
         qualities: vec![40, 80],
-        quality_compressed: 40,
         dpr_max: 2,
         ..Rules::default()
     };
@@ -111,14 +110,14 @@ fn the_number_of_variants_is_finite_and_right() {
 
     rules.presets.insert("odd".into(), "w=5&h=3&fit=crop&q=77".into());
     let with_preset = enumerate(&rules, &["odd"]).len() as u64;
-    // Three rows of seven formats with the preset's quality beside the two listed ones and none; six without quality.
+    // Three rows of seven formats with the preset's quality beside the two listed ones, `auto` and none; seven without quality.
     let without = Rules { presets: Default::default(), ..rules.clone() }.variants_max();
-    assert_eq!(with_preset, without + 2 * (7 * 4 + 6));
+    assert_eq!(with_preset, without + 2 * (7 * 5 + 7));
     assert!(with_preset <= rules.variants_max());
 
     let dims = Rules { policy: Policy::dims(), presets: Default::default(), ..rules.clone() };
-    assert_eq!(dims.variants_max(), 5 * (7 * 3 + 6));
-    assert_eq!(Rules::default().variants_max(), 3_227_038);
+    assert_eq!(dims.variants_max(), 5 * (7 * 4 + 7));
+    assert_eq!(Rules::default().variants_max(), 3_643_430);
 }
 
 proptest! {
@@ -138,7 +137,11 @@ proptest! {
                 // On the ladder, by one side at least.
                 let sides: Vec<u32> = [variant.width(), variant.height()].into_iter().flatten().collect();
                 prop_assert!(sides.is_empty() || sides.iter().any(|side| rules.ladder.contains(side)), "{}", once.canonical_path);
-                prop_assert!(variant.quality().is_none_or(|quality| rules.qualities.contains(&quality)));
+                let listed = match variant.quality() {
+                    Some(Quality::Of(quality)) => rules.qualities.contains(&quality),
+                    Some(Quality::Auto) | None => true,
+                };
+                prop_assert!(listed, "{}", once.canonical_path);
             }
         }
     }

@@ -236,7 +236,7 @@ proptest! {
     }
 
     #[test]
-    fn naming_undoes_parsing(name in "(full|(w|h|q|pad|ar|rot|blur)[0-9x]{1,5})(-(crop|fill|min|top|left|q[0-9]{1,3}|h[0-9]{1,4}|bg[0-9a-f]{6})){0,3}\\.(webp|jpg|png|same)") {
+    fn naming_undoes_parsing(name in "(full|(w|h|q|pad|ar|rot|blur)[0-9x]{1,5})(-(crop|fill|min|top|left|q[0-9]{1,3}|qauto|h[0-9]{1,4}|bg[0-9a-f]{6})){0,3}\\.(webp|jpg|png|same)") {
         if let Some(variant) = Variant::from_name(&name) {
             prop_assert_eq!(variant.name(), name);
         }

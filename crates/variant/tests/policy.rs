@@ -51,7 +51,9 @@ fn sizes_snap_up_and_say_so() {
         ("q=1&w=16", "w16-q20.same", "q=1>20"),
         ("q=100", "q95.same", "q=100>95"),
         ("q=100&fm=png", "full.png", "q=100>"),
-        ("auto=compress", "q50.same", ""),
+        ("auto=compress", "qauto.same", ""),
+        ("q=auto&w=390", "w400-qauto.same", "w=390>400"),
+        ("q=auto&fm=png8", "full.png8", "q=auto>"),
         ("w=300&h=300&ar=2:1", "w300-h300.same", "ar=2:1>"),
     ] {
         assert_eq!(public(&rules, query), (name.to_owned(), changed.to_owned()), "{query}");
@@ -143,8 +145,8 @@ fn presets_are_taken_whole() {
         ("p=thumb&dpr=1.5", "w300-h180-crop-blur3-q77.webp", "dpr=1.5>2"),
         ("p=thumb&q=60", "w150-h90-crop-blur3-q65.webp", "q=60>65"),
         ("p=thumb&fm=jpg", "w150-h90-crop-blur3-q77.jpg", ""),
-        ("p=hero", "w2000-h1000-crop-q50.webp", ""),
-        ("p=hero&dpr=5", "w8192-h4096-crop-q50.webp", "w=10000>8192"),
+        ("p=hero", "w2000-h1000-crop-qauto.webp", ""),
+        ("p=hero&dpr=5", "w8192-h4096-crop-qauto.webp", "w=10000>8192"),
     ] {
         assert_eq!(public(&rules, query), (name.to_owned(), changed.to_owned()), "{query}");
     }
@@ -181,7 +183,7 @@ fn canonical_paths_pass_the_same_policy_or_are_not_found() {
         "w300-h180-crop-blur3-q95.avif",
         "w150-h90-crop-blur3.png",
         "w2000-h1000-crop.any",
-        "w8192-h4096-crop-q50.webp",
+        "w8192-h4096-crop-qauto.webp",
         "w711-h400-crop.same",
     ] {
         let path = format!("/a%20b/../x/-/{name}");

@@ -40,7 +40,6 @@ fn each_mistake_is_named() {
         (Rules { qualities: vec![50, 20], ..base() }, "qualities"),
         (Rules { qualities: vec![0, 50], ..base() }, "qualities"),
         (Rules { qualities: vec![50, 101], ..base() }, "qualities"),
-        (Rules { quality_compressed: 51, ..base() }, "quality_compressed"),
         (Rules { output_side_max: OUTPUT_SIDE_MAX + 1, ..base() }, "output_side_max"),
         (Rules { output_pixels_max: 0, ..base() }, "output_pixels_max"),
         (Rules { dpr_max: 0, ..base() }, "dpr_max"),
@@ -76,8 +75,8 @@ fn each_mistake_is_named() {
             assert!(!mistake.remedy.is_empty() && !mistake.to_string().contains("xxxxxxx"), "{mistake}");
         }
     }
-    let many = Rules { dpr_max: 0, quality_compressed: 1, ..presets("w=0") };
-    assert_eq!(mistaken(&many), ["dpr_max", "quality_compressed", "presets.x"]);
+    let many = Rules { dpr_max: 0, qualities: vec![0], ..presets("w=0") };
+    assert_eq!(mistaken(&many), ["dpr_max", "qualities", "presets.x"]);
     let at_the_bounds = Rules {
         ladder: (1..=1_000).collect(),
         dpr_max: 10,

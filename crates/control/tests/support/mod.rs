@@ -44,6 +44,7 @@ impl Renderer for Echo {
                 width: 1,
                 height: 1,
                 frames: 1,
+                chosen: String::new(),
                 gain_map: None,
             })
         })

@@ -104,6 +104,7 @@ impl Renderer for Nobody {
             width: 1,
             height: 1,
             frames: 1,
+            chosen: String::new(),
             gain_map: None,
         };
         Box::pin(async { Ok(rendered) })

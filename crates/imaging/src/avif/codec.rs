@@ -277,8 +277,9 @@ pub(super) struct Planes {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) luma: Vec<u8>,
-    /// Half as many columns and rows, rounded up.
     pub(super) chroma: Option<[Vec<u8>; 2]>,
+    /// Whether chroma has as many columns and rows as luma (4:4:4), or half as many, rounded up (4:2:0).
+    pub(super) whole_chroma: bool,
 }
 
 /// An image of the library's own.
@@ -293,8 +294,9 @@ impl Drop for Image {
 
 impl Image {
     fn of(planes: &Planes, cicp: Cicp) -> Result<Image, Error> {
+        let format = if planes.whole_chroma { aom::AOM_IMG_FMT_I444 } else { aom::AOM_IMG_FMT_I420 };
         // SAFETY: a null first argument asks the library to allocate the descriptor too; it returns null on failure.
-        let image = unsafe { aom::aom_img_alloc(null_mut(), aom::AOM_IMG_FMT_I420, planes.width, planes.height, 32) };
+        let image = unsafe { aom::aom_img_alloc(null_mut(), format, planes.width, planes.height, 32) };
         let mut image =
             Image(NonNull::new(image).ok_or_else(|| Error::encode("libaom has no memory for the picture"))?);
         // SAFETY: just made, not shared.
@@ -303,17 +305,17 @@ impl Image {
         facts.range = if cicp.full_range { aom::AOM_CR_FULL_RANGE } else { aom::AOM_CR_STUDIO_RANGE };
         (facts.cp, facts.tc, facts.mc) = (cicp.primaries.into(), cicp.transfer.into(), cicp.matrix.into());
         let (width, height) = (planes.width as usize, planes.height as usize);
-        let half = (width.div_ceil(2), height.div_ceil(2));
+        let small = if planes.whole_chroma { (width, height) } else { (width.div_ceil(2), height.div_ceil(2)) };
         let gray;
         let chroma = match &planes.chroma {
             Some([u, v]) => [u.as_slice(), v.as_slice()],
             None => {
-                gray = vec![128; half.0 * half.1];
+                gray = vec![128; small.0 * small.1];
                 [gray.as_slice(), gray.as_slice()]
             }
         };
         for (plane, (pixels, (width, height))) in
-            [(planes.luma.as_slice(), (width, height)), (chroma[0], half), (chroma[1], half)].into_iter().enumerate()
+            [(planes.luma.as_slice(), (width, height)), (chroma[0], small), (chroma[1], small)].into_iter().enumerate()
         {
             assert_eq!(pixels.len(), width * height);
             let stride = facts.stride[plane] as usize;
@@ -338,6 +340,7 @@ pub(super) fn encode(planes: &Planes, cicp: Cicp, effort: Effort) -> Result<Vec<
         return Err(Error::encode("libaom has no encoder"));
     }
     (config.g_w, config.g_h) = (planes.width, planes.height);
+    config.g_profile = u32::from(planes.whole_chroma);
     config.g_threads = 1;
     config.g_limit = 1;
     config.g_lag_in_frames = 0;

@@ -28,7 +28,12 @@ fn decoded(bytes: &[u8]) -> Result<(Frames<'static>, Pixels), Error> {
 }
 
 fn made(pixels: &Pixels, quality: u8) -> Vec<u8> {
-    encode(pixels, quality, 9, &Copyright::default(), &Never).unwrap()
+    encode(pixels, encoding(quality, 9), &Copyright::default(), &Never).unwrap().bytes
+}
+
+fn encoding(quality: u8, speed: u8) -> Encoding {
+    let level = Level { quality, scale: crate::QualityScale::Equal };
+    Encoding { level, speed, chroma: Chroma::Halved }
 }
 
 fn psnr(a: &[u8], b: &[u8]) -> f64 {
@@ -72,9 +77,9 @@ fn quality_buys_bytes_and_likeness() {
 #[test]
 fn speeds_7_to_9_all_work_and_the_speed_is_used() {
     let pixels = sample(256, 192, Channels::Rgb);
-    let sizes = [6, 7, 8, 9].map(|speed| encode(&pixels, 60, speed, &Copyright::default(), &Never).unwrap());
-    assert!(sizes.iter().any(|bytes| *bytes != sizes[0]));
-    assert_eq!(encode(&pixels, 60, 200, &Copyright::default(), &Never).unwrap(), sizes[3], "beyond 9 is 9");
+    let sizes = [6, 7, 8, 9].map(|speed| encode(&pixels, encoding(60, speed), &Copyright::default(), &Never).unwrap());
+    assert!(sizes.iter().any(|made| made.bytes != sizes[0].bytes));
+    assert_eq!(encode(&pixels, encoding(60, 200), &Copyright::default(), &Never).unwrap(), sizes[3], "beyond 9 is 9");
 }
 
 #[test]
@@ -97,7 +102,7 @@ fn alpha_and_gray_come_back() {
 fn copyright_is_written_where_there_is_one() {
     let pixels = sample(16, 16, Channels::Rgb);
     let rights = Copyright { artist: Some("Ann".into()), notice: Some("© Ann".into()) };
-    let bytes = encode(&pixels, 60, 9, &rights, &Never).unwrap();
+    let bytes = encode(&pixels, encoding(60, 9), &rights, &Never).unwrap().bytes;
     assert_eq!(decoded(&bytes).unwrap().0.copyright, rights);
     assert_eq!(decoded(&made(&pixels, 60)).unwrap().0.copyright, Copyright::default());
 }
@@ -129,7 +134,7 @@ fn a_stream_larger_than_announced_is_refused() {
 fn an_expired_stop_ends_it() {
     let pixels = sample(16, 16, Channels::Rgb);
     let expired: &dyn Stop = &|| true;
-    assert_eq!(encode(&pixels, 60, 9, &Copyright::default(), expired).unwrap_err(), Error::Expired);
+    assert_eq!(encode(&pixels, encoding(60, 9), &Copyright::default(), expired).unwrap_err(), Error::Expired);
     assert!(matches!(decode(&made(&pixels, 60), &Limits::default(), expired), Err(Error::Expired)));
 }
 

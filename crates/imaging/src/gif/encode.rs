@@ -34,7 +34,7 @@ pub(crate) fn encode(
             encoder.set_repeat(repeat).map_err(Error::encode)?;
         }
         let clears = next.as_ref().is_some_and(|next| uncovers(&held.pixels, &next.pixels));
-        encoder.write_frame(&writer.frame(held, clears)).map_err(Error::encode)?;
+        encoder.write_frame(&writer.frame(held, clears)?).map_err(Error::encode)?;
         match next {
             Some(next) => held = next,
             None => break,
@@ -64,7 +64,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn frame(&mut self, frame: Frame, clears: bool) -> gif::Frame<'static> {
+    fn frame(&mut self, frame: Frame, clears: bool) -> Result<gif::Frame<'static>, Error> {
         let now = &frame.pixels;
         let (width, height) = (now.width as usize, now.height as usize);
         let changed: Vec<bool> = match &self.before {
@@ -81,10 +81,10 @@ impl Writer {
         let rows = (top..bottom).map(|y| y * width + left..y * width + right);
         let shows: Vec<bool> = rows.clone().flat_map(|row| &changed[row]).copied().collect();
         let rgba: Vec<u8> = rows.flat_map(|row| &now.data[row.start * 4..row.end * 4]).copied().collect();
-        let indexed = quantise::index(&rgba, part_width, &shows);
+        let indexed = quantise::index(rgba, part_width, &shows)?;
         self.before = (!clears).then_some(frame.pixels);
         self.count += 1;
-        gif::Frame {
+        Ok(gif::Frame {
             // Hundredths of a second, rounded.
             delay: u16::try_from((frame.delay_ms + 5) / 10).unwrap_or(u16::MAX),
             dispose: if clears { gif::DisposalMethod::Background } else { gif::DisposalMethod::Keep },
@@ -96,7 +96,7 @@ impl Writer {
             palette: Some(indexed.palette),
             buffer: indexed.indices.into(),
             ..gif::Frame::default()
-        }
+        })
     }
 }
 

@@ -1,15 +1,13 @@
-//! From colours to a palette of at most 256 with one place for "transparent": exact where there are few enough colours, else
-//! NeuQuant with its error spread to the neighbours (Floyd and Steinberg), which keeps skies from banding.
+//! From colours to a palette of at most 256 with one place for "transparent": exact where there are few enough colours, else by
+//! [`crate::quantise`].
 
 use std::collections::HashMap;
 
-use color_quant::NeuQuant;
-
-/// About so many pixels are looked at to find the palette. NeuQuant learns little from fewer, and hardly more from more.
-const SAMPLES: usize = 20_000;
+use crate::Error;
+use crate::quantise::{self, Reduced};
 
 /// Colours that a palette holds besides the transparent one.
-const COLOURS_MAX: usize = 255;
+const COLOURS_MAX: u16 = 255;
 
 /// A picture as indices. Index 0 is transparent and never a colour.
 pub(super) struct Indexed {
@@ -19,17 +17,27 @@ pub(super) struct Indexed {
 }
 
 /// Indices for rows of `width` RGBA pixels. A pixel is transparent where `shows` says no; else its own alpha is ignored.
-pub(super) fn index(rgba: &[u8], width: usize, shows: &[bool]) -> Indexed {
-    let pixels = || rgba.chunks_exact(4).zip(shows);
-    exact(pixels()).unwrap_or_else(|| {
-        let shown: Vec<u8> = pixels().filter(|(_, shows)| **shows).flat_map(|(p, _)| [p[0], p[1], p[2], 255]).collect();
-        // NeuQuant looks at one pixel in `stride`, 1 to 30.
-        let stride = (shown.len() / 4 / SAMPLES).clamp(1, 30) as i32;
-        let network = NeuQuant::new(stride, COLOURS_MAX, &shown);
-        let mut palette = vec![0; 3];
-        palette.extend(network.color_map_rgb());
-        Indexed { palette, indices: spread(rgba, width, shows, &network) }
-    })
+pub(super) fn index(mut rgba: Vec<u8>, width: usize, shows: &[bool]) -> Result<Indexed, Error> {
+    if let Some(indexed) = exact(rgba.chunks_exact(4).zip(shows)) {
+        return Ok(indexed);
+    }
+    let mut shown = Vec::with_capacity(rgba.len());
+    // What does not show takes its neighbour's colour, so that its error is none that spreads to what shows.
+    let mut neighbour = [0, 0, 0, 255];
+    for (pixel, shows) in rgba.chunks_exact_mut(4).zip(shows) {
+        if *shows {
+            pixel[3] = 255;
+            neighbour.copy_from_slice(pixel);
+            shown.extend_from_slice(pixel);
+        } else {
+            pixel.copy_from_slice(&neighbour);
+        }
+    }
+    let Reduced { colours, indices } = quantise::reduce(&rgba, width, &shown, COLOURS_MAX)?;
+    let palette = [0, 0, 0].into_iter().chain(colours.iter().flat_map(|[r, g, b, _]| [*r, *g, *b])).collect();
+    // 255 colours at most, so that each has a place behind the transparent one.
+    let indices = indices.iter().zip(shows).map(|(index, shows)| if *shows { index + 1 } else { 0 }).collect();
+    Ok(Indexed { palette, indices })
 }
 
 fn exact<'a>(pixels: impl Iterator<Item = (&'a [u8], &'a bool)>) -> Option<Indexed> {
@@ -54,36 +62,4 @@ fn exact<'a>(pixels: impl Iterator<Item = (&'a [u8], &'a bool)>) -> Option<Index
         indices.push(index);
     }
     Some(Indexed { palette, indices })
-}
-
-fn spread(rgba: &[u8], width: usize, shows: &[bool], network: &NeuQuant) -> Vec<u8> {
-    let mut nearest: HashMap<[u8; 3], (u8, [u8; 4])> = HashMap::new();
-    // Errors in sixteenths, one pixel of margin on both sides.
-    let mut here = vec![[0i32; 3]; width + 2];
-    let mut below = here.clone();
-    let mut indices = Vec::with_capacity(shows.len());
-    for (row, shows) in rgba.chunks_exact(width * 4).zip(shows.chunks_exact(width)) {
-        for (x, (pixel, shows)) in row.chunks_exact(4).zip(shows).enumerate() {
-            if !shows {
-                indices.push(0);
-                continue;
-            }
-            let wanted = [0, 1, 2].map(|c| (i32::from(pixel[c]) + here[x + 1][c] / 16).clamp(0, 255) as u8);
-            let (index, colour) = *nearest.entry(wanted).or_insert_with(|| {
-                let index = network.index_of(&[wanted[0], wanted[1], wanted[2], 255]);
-                (index as u8 + 1, network.lookup(index).unwrap_or([0; 4]))
-            });
-            indices.push(index);
-            for c in 0..3 {
-                let error = i32::from(wanted[c]) - i32::from(colour[c]);
-                here[x + 2][c] += error * 7;
-                below[x][c] += error * 3;
-                below[x + 1][c] += error * 5;
-                below[x + 2][c] += error;
-            }
-        }
-        std::mem::swap(&mut here, &mut below);
-        below.fill([0; 3]);
-    }
-    indices
 }

@@ -60,16 +60,18 @@ impl<'a> Picture<'a> {
         Self::is_known(&header).then_some(Self { bytes, header })
     }
 
+    /// The scale in eighths that brightness is decoded at.
+    pub(crate) fn eighths(&self, wanted: &Wanted) -> u32 {
+        Frame::of(&self.header, [8; 3]).map_or(8, |full| wanted.eighths(0, &full))
+    }
+
     /// Decodes what is wanted: Y, Cb, Cr, or Y alone where the picture is gray.
     pub(crate) fn planes(&self, wanted: &Wanted, stop: &dyn Stop) -> Result<Vec<Plane>, Error> {
         let unknown = || Error::unsupported("a frame that our decoder does not know");
         let full = Frame::of(&self.header, [8; 3]).ok_or_else(unknown)?;
         let mut eighths = [8; 3];
         for (component, eighths) in eighths.iter_mut().enumerate().take(full.components.len()) {
-            let (across, down) = wanted.spans(component, full.density(component));
-            let (width, height) = wanted.size(component);
-            let shrink = (across.length / width as f64).min(down.length / height as f64);
-            *eighths = enough(shrink, wanted.residual_min);
+            *eighths = wanted.eighths(component, &full);
         }
         let frame = Frame::of(&self.header, eighths).ok_or_else(unknown)?;
         let resizer = |component: usize| {
@@ -91,6 +93,14 @@ impl<'a> Picture<'a> {
 }
 
 impl Wanted {
+    /// The scale in eighths that is enough for a component.
+    fn eighths(&self, component: usize, full: &Frame) -> u32 {
+        let (across, down) = self.spans(component, full.density(component));
+        let (width, height) = self.size(component);
+        let shrink = (across.length / width as f64).min(down.length / height as f64);
+        enough(shrink, self.residual_min)
+    }
+
     fn size(&self, component: usize) -> (usize, usize) {
         let (width, height) = (self.width as usize, self.height as usize);
         match self.layout {

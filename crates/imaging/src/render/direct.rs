@@ -4,7 +4,7 @@
 use afterimage_variant::{Size, Variant};
 
 use super::shape::sized;
-use super::{Rendered, Shape, Step, admit, colours};
+use super::{Made, Rendered, Shape, Step, admit, colours};
 use crate::copyright::Copyright;
 use crate::encode::{Manner, Output};
 use crate::jpeg::{Layout, Picture, Wanted};
@@ -46,7 +46,7 @@ pub(super) fn render(
     check(stop)?;
     let copyright = if settings.keep_copyright { jpeg::copyright(&picture.header) } else { Copyright::default() };
     let manner = Manner { quality: variant.quality(), settings, copyright: &copyright, icc: colours.icc(), stop };
-    let (output, bytes) = if goes_planar {
+    let (output, encoded) = if goes_planar {
         let turned: Vec<Plane> = planes.into_iter().map(|plane| turn(shape, plane)).collect();
         let output = output.settled_opaque();
         (output, encode::planes(&turned, output, &manner)?)
@@ -58,9 +58,10 @@ pub(super) fn render(
         let output = output.settled(&pixels);
         (output, encode::decoded(pixels, output, &manner)?)
     };
-    let (width, height) = (plan.canvas.width, plan.canvas.height);
+    let eighths = Some(picture.eighths(&wanted));
     let gain_map = picture.header.gain_map.filter(|_| !output.is_hash());
-    Ok(Some(Rendered { bytes, media_type: output.media_type(), width, height, frames: 1, gain_map }))
+    let made = Made { output, size: plan.canvas, variant, settings, eighths, gain_map };
+    Ok(Some(made.rendered(encoded)))
 }
 
 /// The whole region as stored, at a size as shown.

@@ -15,8 +15,8 @@ const SIDE_MAX: u32 = 16_383;
 /// How to encode.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Encoding {
-    /// 1 to 100.
-    pub(crate) quality: u8,
+    /// libwebp's quality, 0 to 100.
+    pub(crate) quality: f32,
     /// libwebp's method, 0 to 6.
     pub(crate) method: u8,
 }
@@ -28,7 +28,7 @@ fn config(encoding: Encoding) -> Result<sys::WebPConfig, Error> {
         return Err(Error::encode("WebP needs a processor with SSE4.1, as all since 2008 have"));
     }
     let mut config = sys::WebPConfig::new().map_err(|()| Error::encode("libwebp is of another version"))?;
-    config.quality = f32::from(encoding.quality.clamp(1, 100));
+    config.quality = encoding.quality.clamp(0.0, 100.0);
     config.method = encoding.method.min(6).into();
     // SAFETY: a whole configuration.
     match unsafe { sys::WebPValidateConfig(&config) } {

@@ -3,7 +3,7 @@ use crate::encode::About;
 use crate::pixels::{Channels, Decoded, Frame, Frames, Pixels};
 use crate::{Error, Limits, Never};
 
-const GOOD: Encoding = Encoding { quality: 100, method: 2 };
+const GOOD: Encoding = Encoding { quality: 100.0, method: 2 };
 
 fn even(pixel: [u8; 4]) -> Pixels {
     Pixels::filled(20, 10, Channels::Rgba, &pixel).expect("small")

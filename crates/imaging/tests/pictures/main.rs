@@ -10,4 +10,5 @@ mod golden;
 mod hostile;
 mod limits;
 mod memory;
+mod quality;
 mod sizes;

@@ -29,6 +29,7 @@ pub const OUTPUTS: &[&str] = &[
     "jpg",
     "pjpg",
     "png",
+    "png8",
     "webp",
     "gif",
     #[cfg(feature = "native")]

@@ -66,10 +66,11 @@
   //#if dims
   if (squared && !wish._format && !wish._auto) wish._format = weight(acceptOf(request), 'image/webp') ? 'webp' : 'same';
   //#end
-  if (wish._auto && wish._format != 'json') wish._format = negotiate(acceptOf(request)) || wish._format || 'any';
+  if (wish._auto && !/json|hash/.test(wish._format)) wish._format = negotiate(acceptOf(request)) || wish._format || 'any';
   wish._format = wish._format || 'same';
   //#if public
-  if (!signed && asked.q) wish._quality = snapUp(qualities, wish._quality);
+  // `auto` is no number, and stands beside the listed ones.
+  if (!signed && +asked.q) wish._quality = snapUp(qualities, wish._quality);
   //#end
   settleSides(wish);
   settleFit(wish);

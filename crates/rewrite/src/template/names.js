@@ -9,7 +9,9 @@ const variantName = wish => {
   //#end
   name += labelled('ar', wish._ratio && wish._ratio.join('x')) + labelled('', fit != 'max' && fit);
   name += labelled('', /^crop|^min/.test(fit) && wish._anchor) + wish._tail/*#if pad*/ + labelled('pad', wish._padding)/*#end*/;
-  if (!/png|gif|json/.test(wish._format)) name += labelled('q', wish._quality);
+  if (!/gif|json|hash/.test(wish._format)) {
+    name += /*#if cs*/labelled('cs', wish._gamut) + /*#end*/labelled('q', !/png/.test(wish._format) && wish._quality);
+  }
   name = (name.slice(1) || 'full') + '.' + wish._format;
   return name == 'full.same' ? '' : name;
 };

@@ -105,13 +105,16 @@ const readWish = pairs => {
     _ratio: take('ar', readRatio, null),
     _fit: take('fit', text => lookUp({cover: 'crop', contain: 'fill', inside: 'max', outside: 'min'}, text) ||
       oneOf('max clip crop min cropmax fill fillmax scale scalemax clamp')(text), ''),
-    _format: take('fm', text => text == 'jpeg' ? 'jpg' : oneOf('jpg pjpg png webp avif gif json')(text), ''),
-    _quality: count('q', 1, 100) || (words.includes('compress') ? $qualityCompressed : 0),
+    _format: take('fm', text => text == 'jpeg' ? 'jpg' : oneOf('jpg pjpg png png8 png16 webp avif gif json thumbhash blurhash')(text), ''),
+    _quality: take('q', text => text == 'auto' ? text : whole(text, 1, 100), words.includes('compress') && 'auto'),
     _dpr: take('dpr', text => within(fixed(text, 2), 10, $dprMost), 100),
     _auto: words.includes('format'),
     // Words of the canonical name that no dpr and no policy changes.
     _head: '',
     _tail: '',
+    //#if cs
+    _gamut: take('cs', text => lookUp({tinysrgb: 'srgb', strip: 'srgb', adobergb1998: 'adobergb'}, text) || oneOf('srgb origin')(text), ''),
+    //#end
     _padding: 0/*#if pad*/ + count('pad', 0, 4000)/*#end*/,
     // Greatest width and height, least width and height.
     _bounds: []

@@ -51,6 +51,7 @@ fn private_presets() -> BTreeMap<String, String> {
         ("held", "max-w=300&min-h=20&h=900&ar=3:1"),
         ("point", "fp-x=0.25&fp-y=0.75&w=90&h=40&rect=center,0.1,50,full"),
         ("wide", "w=1500&ar=1:5&bg=80FF0000"),
+        ("coloured", "w=300&cs=adobergb1998&pad=3&q=auto"),
     ]));
     all
 }
@@ -95,7 +96,6 @@ pub fn cases() -> Vec<Case> {
         ladder: vec![50, 90, 200, 640],
         ratios: vec![(1, 1), (100, 99), (50, 49), (3, 2), (97, 64), (2, 6)],
         qualities: vec![40, 80],
-        quality_compressed: 40,
         output_side_max: 700,
         output_pixels_max: 120_000,
         dpr_max: 10,

@@ -163,6 +163,8 @@ fn usual(random: &mut Random, policy: &EdgePolicy) -> String {
     let mut names: Vec<&str> = vec![
         "w",
         "w auto",
+        "w auto fm",
+        "fm auto",
         "h fm",
         "w h crop",
         "w h fit crop auto",
@@ -180,9 +182,12 @@ fn usual(random: &mut Random, policy: &EdgePolicy) -> String {
     if !policy.rules.keys.is_empty() {
         names.extend([
             "w bg",
+            "w pad cs fm q",
+            "cs auto",
             "w h pad",
             "rot flip",
             "w rect",
+            "rect q",
             "w h crop fp-x fp-y",
             "max-w min-w w",
             "h max-h min-h fit",

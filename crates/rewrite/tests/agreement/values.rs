@@ -109,8 +109,26 @@ pub fn value(random: &mut Random, name: &str, policy: &EdgePolicy) -> String {
         "fp-x" | "fp-y" => {
             random.of(&["0", "0.0", "1", "0.5", "0.50009", "0.25", "0.3333", "1.0", "1.1", "0.9999"]).to_owned()
         }
-        "fm" => random.of(&["jpg", "jpeg", "pjpg", "png", "webp", "avif", "gif", "json", "tiff"]).to_owned(),
+        "fm" => random
+            .of(&[
+                "jpg",
+                "jpeg",
+                "pjpg",
+                "png",
+                "png8",
+                "png16",
+                "webp",
+                "avif",
+                "gif",
+                "json",
+                "thumbhash",
+                "blurhash",
+                "tiff",
+            ])
+            .to_owned(),
+        "q" if random.once_in(6) => random.of(&["auto", "auto", "auto", "Auto", "auto%0A"]).to_owned(),
         "q" => number(random, 101),
+        "cs" => random.of(&["srgb", "tinysrgb", "strip", "adobergb1998", "origin", "adobergb", "SRGB"]).to_owned(),
         "dpr" => random
             .of(&["1", "2", "3", "1.5", "0.5", "0.1", "0.09", "5", "5.01", "10", "4.99", "1.007", "2.5"])
             .to_owned(),

@@ -98,7 +98,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
             "avif-serialize",
             "avif-parse",
             "kamadak-exif",
-            "color_quant",
+            "quantizr",
             "thumbhash",
             "blurhash",
         ],

@@ -36,10 +36,11 @@ locals {
     "render.timeout" = "${var.render_timeout_s - 2}s"
   }
 
-  # The rewriting at the edge leads every spelling to one canonical path, so paths are exact where there are no tags.
+  # The rewriting at the edge leads every spelling to one canonical path, so paths are exact where there are no tags. In cheap mode what
+  # the function answers and bare originals carry no tag that CloudFront would read there.
   settings_workers = {
     "lambda.later_queue" = aws_sqs_queue.later.url
-    "cdn"                = "name=cloudfront kind=cloudfront distribution=${aws_cloudfront_distribution.edge.id} by=${local.by_tags ? "auto" : "paths"}"
+    "cdn"                = "name=cloudfront kind=cloudfront distribution=${aws_cloudfront_distribution.edge.id} by=${local.by_tags && !local.cheap ? "auto" : "paths"}"
   }
 
   # The names of all of the above. They cannot be computed: what they are made of depends on var.settings by way of the functions.

@@ -41,8 +41,10 @@ const MEASURED: [u8; 14] = [1, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95, 1
 /// libwebp's quality, at each of [`MEASURED`].
 const WEBP: [f32; 14] = [0.0, 5.0, 15.0, 31.5, 45.4, 57.6, 67.6, 77.3, 80.1, 83.5, 87.0, 91.4, 98.1, 100.0];
 /// libaom's quantiser, 1 (best) to 63, with halved chroma.
+#[cfg(any(test, feature = "native"))]
 const AVIF_HALVED: [f32; 14] = [62.0, 52.2, 42.8, 37.6, 33.9, 31.5, 29.6, 26.9, 24.9, 21.7, 17.0, 11.7, 6.0, 1.0];
 /// The same with whole chroma.
+#[cfg(any(test, feature = "native"))]
 const AVIF_WHOLE: [f32; 14] = [62.0, 53.7, 45.0, 39.9, 36.7, 34.0, 32.1, 29.7, 28.4, 26.0, 22.6, 16.9, 11.4, 1.0];
 
 impl Level {
@@ -59,6 +61,7 @@ impl Level {
     }
 
     /// libaom's quantiser. Never 0: that is AV1's lossless mode, which doubles the bytes and cannot be lossless in 4:2:0.
+    #[cfg(any(test, feature = "native"))]
     pub(crate) fn avif(self, whole_chroma: bool) -> u8 {
         match self.scale {
             QualityScale::Equal => {

@@ -21,7 +21,9 @@ def main():
     for name in [name for name in os.environ if name.startswith("AFTERIMAGE_")]:
         del os.environ[name]
     quick = os.environ.get("QUICK") == "1"
-    said = "QUICK=1 " * quick + "bench/run " + " ".join(sys.argv[1:] or ["all"])
+    # Results are kept: which pictures they were is in the rows, where the folder lies is nobody's business.
+    said = " ".join([f"{name}={os.environ[name]}" for name in ("QUICK", "ONLY") if name in os.environ]
+                    + ["bench/run", command] + ["FOLDER"] * bool(folder))
     began = time.monotonic()
     report = Report(f"{datetime.datetime.now():%Y-%m-%d %H:%M}, `{said}`", machine.describe(os.environ["BENCH_BIN"]))
     for name, measure in PARTS.items():

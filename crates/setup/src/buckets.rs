@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::choice::unknown_word;
 use crate::define::Kind;
+use crate::list::named_tables;
 use crate::value::{Raw, Setting, quoted};
 
 /// More than this is a mistake.
@@ -42,7 +43,7 @@ impl Setting for NamedBuckets {
     fn read(raw: &Raw, _: &Kind) -> Result<Self, String> {
         let tables = match raw {
             Raw::List(tables) => tables.clone(),
-            Raw::Text(text) => from_text(text)?,
+            Raw::Text(text) => named_tables(text, "BUCKET")?,
             _ => return Err(format!("not a list; {FORM}")),
         };
         if tables.len() > BUCKETS_MAX {
@@ -63,21 +64,6 @@ impl Setting for NamedBuckets {
     fn text(&self) -> String {
         self.0.iter().map(text_of).collect::<Vec<_>>().join(" ")
     }
-}
-
-/// Pairs of name and value, without spaces inside; a further `name=` begins a further bucket.
-fn from_text(text: &str) -> Result<Vec<Raw>, String> {
-    let mut tables: Vec<Vec<(String, Raw)>> = Vec::new();
-    for pair in text.split_whitespace() {
-        let (name, value) = pair.split_once('=').ok_or("here each value stands as FIELD=VALUE, without spaces")?;
-        let field = (name.to_owned(), Raw::Text(value.to_owned()));
-        match tables.last_mut() {
-            Some(table) if name != "name" => table.push(field),
-            None if name != "name" => return Err("begin with name=BUCKET".to_owned()),
-            _ => tables.push(vec![field]),
-        }
-    }
-    Ok(tables.into_iter().map(Raw::Table).collect())
 }
 
 fn one(fields: &[(String, Raw)]) -> Result<NamedBucket, String> {
@@ -115,7 +101,7 @@ pub(crate) fn wrong_endpoint(endpoint: &str) -> Option<&'static str> {
     (!is_url).then_some("write scheme and host, such as \"http://127.0.0.1:9000\"")
 }
 
-/// What [`from_text`] reads.
+/// What [`named_tables`] reads.
 fn text_of(bucket: &NamedBucket) -> String {
     let mut text = format!("name={}", bucket.name);
     let path_style = bucket.path_style.then(|| "true".to_owned());

@@ -10,6 +10,22 @@ use std::fmt;
 /// A list longer than this is a mistake, not a policy.
 const ENTRIES_MAX: usize = 1000;
 
+/// Tables written as pairs of name and value, without spaces inside; a further `name=` begins a further table. Never repeats a
+/// value: it may be a secret. `named` stands for a name in what is said.
+pub(crate) fn named_tables(text: &str, named: &str) -> Result<Vec<Raw>, String> {
+    let mut tables: Vec<Vec<(String, Raw)>> = Vec::new();
+    for pair in text.split_whitespace() {
+        let (name, value) = pair.split_once('=').ok_or("here each value stands as FIELD=VALUE, without spaces")?;
+        let field = (name.to_owned(), Raw::Text(value.to_owned()));
+        match tables.last_mut() {
+            Some(table) if name != "name" => table.push(field),
+            None if name != "name" => return Err(format!("begin with name={named}")),
+            _ => tables.push(vec![field]),
+        }
+    }
+    Ok(tables.into_iter().map(Raw::Table).collect())
+}
+
 /// The entries of a list, whichever way it was written.
 fn entries(raw: &Raw, what: &str) -> Result<Vec<Raw>, String> {
     let entries: Vec<Raw> = match raw {

@@ -9,6 +9,7 @@ use afterimage_cdn::{By, CloudFront, Cloudflare, Config, Credentials, Kind as Ou
 use crate::choice::unknown_word;
 use crate::define::Kind;
 use crate::duration::display;
+use crate::list::named_tables;
 use crate::mistake::Mistake;
 use crate::secret::Secret;
 use crate::table::Settings;
@@ -44,7 +45,7 @@ impl Setting for OuterCaches {
     fn read(raw: &Raw, _: &Kind) -> Result<Self, String> {
         let tables = match raw {
             Raw::List(tables) => tables.clone(),
-            Raw::Text(text) => from_text(text)?,
+            Raw::Text(text) => named_tables(text, "NAME")?,
             _ => return Err("not a list; write [[cdn]] and below it name and kind".into()),
         };
         if tables.len() > OUTER_MAX {
@@ -67,22 +68,6 @@ impl Setting for OuterCaches {
     fn text(&self) -> String {
         self.0.iter().map(text_of).collect::<Vec<_>>().join(" ")
     }
-}
-
-/// Pairs of name and value, without spaces inside; a further `name=` begins a further one. Never repeats a value: it may be
-/// a secret.
-fn from_text(text: &str) -> Result<Vec<Raw>, String> {
-    let mut tables: Vec<Vec<(String, Raw)>> = Vec::new();
-    for pair in text.split_whitespace() {
-        let (name, value) = pair.split_once('=').ok_or("here each value stands as FIELD=VALUE, without spaces")?;
-        let field = (name.to_owned(), Raw::Text(value.to_owned()));
-        match tables.last_mut() {
-            Some(table) if name != "name" => table.push(field),
-            None if name != "name" => return Err("begin with name=NAME".to_owned()),
-            _ => tables.push(vec![field]),
-        }
-    }
-    Ok(tables.into_iter().map(Raw::Table).collect())
 }
 
 /// The fields of one table, with what is said about them.
@@ -226,7 +211,7 @@ fn hosts(fields: &Fields<'_>) -> Result<Vec<String>, String> {
     }
 }
 
-/// What [`from_text`] reads.
+/// What [`named_tables`] reads.
 fn text_of(config: &Config) -> String {
     let mut text = format!("name={} kind={}", config.name, config.kind.word());
     let mut add = |field: &str, value: Option<&str>| {

@@ -34,7 +34,7 @@ pub(crate) enum Output {
 
 impl Output {
     /// What a format comes to for a source. AVIF is answered in AVIF where no format is named: whoever published it that way knows
-    /// their viewers; `Compatible` is for the others.
+    /// their viewers; `Compatible` is for the others. What moves is answered in WebP to who accepts AVIF, since ours holds one frame.
     pub(crate) fn of(format: Format, source: Source, frames: u32) -> Self {
         match (format, source) {
             (Format::Jpg, _) | (Format::Same, Source::Jpeg) => Self::Jpeg { progressive: false },
@@ -43,6 +43,7 @@ impl Output {
             (Format::Png8, _) => Self::Png8,
             (Format::Png16, _) => Self::Png16,
             (Format::Webp, _) | (Format::Same, Source::Webp) => Self::Webp,
+            (Format::AutoAvif, _) if frames > 1 => Self::Webp,
             (Format::Avif | Format::AutoAvif, _) | (Format::Same, Source::Avif) => Self::Avif,
             (Format::Gif, _) | (Format::Same, Source::Gif) => Self::Gif,
             (Format::Compatible, _) if frames > 1 => Self::Gif,

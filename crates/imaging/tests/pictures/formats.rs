@@ -1,8 +1,8 @@
 //! Every format in, every format out: media types, alpha, animation, colour.
 
-use afterimage_imaging::{Limits, probe, sniff};
+use afterimage_imaging::{Limits, Never, Settings, probe, render, sniff};
 
-use crate::support::{OUTPUTS, SAMPLES, is_long, mean_difference, pixels, rendered, sample};
+use crate::support::{OUTPUTS, SAMPLES, is_long, mean_difference, pixels, rendered, sample, variant_for};
 
 #[test]
 fn everything_in_becomes_everything_out() {
@@ -58,6 +58,14 @@ fn animation_is_kept_where_both_sides_have_it() {
     let gif = rendered(&webp, "fm=gif").expect("renders");
     assert_eq!(gif.frames, 44);
     assert!(mean_difference(&pixels(&webp).2, &pixels(&gif.bytes).2) < 8.0);
+}
+
+#[test]
+fn animation_is_kept_for_viewers_who_accept_avif() {
+    let earth = sample("earth.gif");
+    let asked = variant_for("w=64&auto=format", Some("image/avif,image/webp,*/*"));
+    let picture = render(&earth, &asked, &Settings::default(), &Never).expect("renders");
+    assert_eq!((picture.media_type, picture.frames), ("image/webp", 44));
 }
 
 #[test]

@@ -47,9 +47,14 @@ pub fn sample(name: &str) -> Vec<u8> {
 
 /// The variant of a query such as `w=400&fm=webp`.
 pub fn variant(query: &str) -> Variant {
+    variant_for(query, None)
+}
+
+/// What a viewer who accepts these media types asks for.
+pub fn variant_for(query: &str, accept: Option<&str>) -> Variant {
     let target = format!("/x.jpg?{query}");
     let resolution =
-        resolve(&Rules::default(), &target, None, Grant::Open).unwrap_or_else(|error| panic!("{query}: {error:?}"));
+        resolve(&Rules::default(), &target, accept, Grant::Open).unwrap_or_else(|error| panic!("{query}: {error:?}"));
     match resolution.wanted {
         Wanted::Variant(variant) => *variant,
         Wanted::Original => panic!("{query} asks for the original"),

@@ -39,7 +39,7 @@ pub(crate) struct Level {
 const MEASURED: [u8; 14] = [1, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95, 100];
 
 /// libwebp's quality, at each of [`MEASURED`].
-const WEBP: [f32; 14] = [0.0, 5.0, 15.0, 31.5, 45.4, 57.6, 67.6, 77.3, 80.1, 83.5, 87.0, 91.4, 98.1, 100.0];
+const WEBP: [f32; 14] = [0.0, 5.0, 13.2, 28.9, 42.6, 55.3, 66.3, 77.3, 80.5, 84.2, 87.8, 92.3, 98.8, 100.0];
 /// libaom's quantiser, 1 (best) to 63, with halved chroma.
 #[cfg(any(test, feature = "native"))]
 const AVIF_HALVED: [f32; 14] = [62.0, 52.2, 42.8, 37.6, 33.9, 31.5, 29.6, 26.9, 24.9, 21.7, 17.0, 11.7, 6.0, 1.0];

@@ -116,7 +116,7 @@ pub struct Settings {
     pub keep_copyright: bool,
     /// libaom's speed, 0 (slow, small) to 9. Default 8.
     pub avif_speed: u8,
-    /// libwebp's method, 0 (fast) to 6 (small). Default 3.
+    /// libwebp's method, 0 (fast) to 6 (small). Default 2.
     pub webp_method: u8,
     /// How much detail scaled decoding of a JPEG may give up. Default best.
     pub scaling: Scaling,
@@ -148,7 +148,7 @@ impl Default for Settings {
             limits: Limits::default(),
             keep_copyright: false,
             avif_speed: 8,
-            webp_method: 3,
+            webp_method: 2,
             scaling: Scaling::Best,
             linear_light: false,
             gamut_default: Gamut::Srgb,

@@ -255,7 +255,7 @@ settings! {
         /// libaom's speed: 0 is slow and small.
         avif_speed: u8 = "8", count(0, 9), Live;
         /// libwebp's method: 6 is slow and small.
-        webp_method: u8 = "3", count(0, 6), Live;
+        webp_method: u8 = "2", count(0, 6), Live;
         /// How JPEGs are shrunk. "best": the resampler has the last word, the result is as from every pixel. "fast": the decoder shrinks as far as it can, as libvips does.
         scaling: Scaling = "best", Kind::Choice(Scaling::WORDS), Live;
         /// Shrink in linear light: fine bright lines keep their brightness. Every JPEG is then decoded whole, which costs ten to twenty times as much.

@@ -11,6 +11,7 @@ import sys
 import time
 import unittest
 import urllib.error
+import urllib.parse
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "events"))
@@ -26,6 +27,7 @@ except ImportError as missing:
 SERVICES = [
     "cloudfront", "cloudfrontkeyvaluestore", "cloudwatch", "events", "iam", "lambda", "logs", "s3", "s3control", "scheduler", "sqs", "sts",
 ]
+SIGNING_KEY = "hmac-sha256 0123456789abcdef"
 ROOT = """
 terraform {
   required_providers {
@@ -86,7 +88,9 @@ class SetUp:
         return answer
 
     def terraform(self, *arguments):
-        return self.run(arguments[0], terraform(self.folder, *arguments, *(["-no-color"] if arguments[0] != "output" else [])))
+        verb, *further = arguments
+        plain = [] if verb == "output" else ["-no-color"]
+        return self.run(verb, terraform(self.folder, verb, *plain, *further))
 
     def told(self, function):
         lines = self.book.read_text().splitlines() if self.book.exists() else []
@@ -125,7 +129,7 @@ def setUpModule():
     workshop = Workshop()
     unittest.addModuleCleanup(workshop.close)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        first = pool.submit(SetUp, workshop, "own")
+        first = pool.submit(SetUp, workshop, "own", signing_keys={"web": SIGNING_KEY})
         second = pool.submit(
             SetUp, workshop, "existing", keep_what_is_there, name="second", mode="cheap", event_path="lambda", existing_bucket="pictures"
         )
@@ -181,6 +185,12 @@ class ReadBack(unittest.TestCase):
         self.assertEqual(sorted(group["FailoverCriteria"]["StatusCodes"]["Items"]), [403, 404])
         self.assertEqual(edge["DefaultCacheBehavior"]["TargetOriginId"], group["Id"])
         self.assertEqual({each["Id"] for each in edge["Origins"]["Items"]}, {"render", "derivatives", "originals"})
+
+    def test_a_signing_key_is_an_item_of_the_store(self):
+        # Asked plainly: AWS's client would need a signature over several regions, which takes a package more.
+        store = urllib.parse.quote(own.said["signing_store_arn"], safe=":")
+        with urllib.request.urlopen(f"{own.cloud.url}/key-value-stores/{store}/keys/signing.web", timeout=60) as answer:
+            self.assertEqual(json.load(answer)["Value"], SIGNING_KEY)
 
     def test_batches_fail_in_part_and_the_schedule_stands(self):
         mappings = own.cloud.client("lambda").list_event_source_mappings(FunctionName="afterimage-purge")["EventSourceMappings"]
@@ -246,6 +256,17 @@ class Works(unittest.TestCase):
             return refused.code, refused.headers, refused.read()
 
 
+# Where ministack answers the provider otherwise than AWS, so that a second plan would mend it. Its older protocol, which the provider
+# speaks, leaves half of an alarm out; of a policy without headers of its own it says that it has an empty list of them.
+MISREAD = {
+    "aws_cloudwatch_metric_alarm": {
+        "actions_enabled": "ActionsEnabled", "alarm_description": "AlarmDescription", "dimensions": "Dimensions", "period": "Period",
+        "statistic": "Statistic", "treat_missing_data": "TreatMissingData",
+    },
+    "aws_cloudfront_response_headers_policy": {"custom_headers_config": None},
+}
+
+
 class ZTakenDown(unittest.TestCase):
     """Last: what was made goes, what was there stays."""
 
@@ -257,9 +278,25 @@ class ZTakenDown(unittest.TestCase):
         told = existing.cloud.client("s3").get_bucket_notification_configuration(Bucket="pictures")
         self.assertEqual([each["Id"] for each in told["QueueConfigurations"]], ["owners"])
 
+    def misread(self, made, changes):
+        """That a second plan changes nothing, but for what the emulator misreads: that has to be as it was meant all the same."""
+        alarms = {each["AlarmName"]: each for each in made.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]}
+        for each in changes:
+            before, after = each["change"]["before"] or {}, each["change"]["after"] or {}
+            other = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+            known = MISREAD.get(each["type"], {})
+            self.assertEqual((each["change"]["actions"], other - known.keys()), (["update"], set()), f"{each['address']}: {before} {after}")
+            if each["type"] == "aws_cloudwatch_metric_alarm":
+                alarm = alarms[after["alarm_name"]]
+                alarm["Dimensions"] = {pair["Name"]: pair["Value"] for pair in alarm["Dimensions"]}
+                self.assertEqual({key: alarm[name] for key, name in known.items()}, {key: after[key] for key in known})
+        if changes:
+            print(f"\n!!! THAT A SECOND PLAN CHANGES NOTHING WAS NOT SHOWN OF {len(changes)} RESOURCES: the emulator misreads them !!!", flush=True)
+
     def end(self, made):
-        planned = terraform(made.folder, "plan", "-detailed-exitcode", "-no-color")
-        self.assertEqual(planned.returncode, 0, f"a second plan changes something:\n{planned.stdout[-4000:]}{planned.stderr}")
+        made.terraform("plan", "-out=second")
+        planned = json.loads(made.terraform("show", "-json", "second").stdout)["resource_changes"]
+        self.misread(made, [each for each in planned if each["change"]["actions"] != ["no-op"]])
         made.terraform("destroy", "-auto-approve")
         cloud = made.cloud
         self.assertEqual(cloud.client("lambda").list_functions()["Functions"], [])

@@ -1,6 +1,7 @@
 """The module applied to an emulator of AWS, read back by AWS's own client, tried, and taken down again.
 
-The emulator knows no rights, checks no signature and runs no CloudFront Function: docs/operating/aws.md lists what only AWS can prove.
+The emulator knows no rights, checks no signature and cannot run the rewriting (it has no rawQueryString): docs/operating/aws.md lists what only
+AWS can prove.
 """
 
 import concurrent.futures

@@ -188,7 +188,8 @@ impl World {
     /// What the bucket holds of derivatives, and of records.
     pub fn stored(&self) -> (Vec<String>, Vec<String>) {
         let state = self.bucket.state();
-        let names = state.objects.keys().filter(|key| ["derived/", "-/"].iter().any(|own| key.starts_with(own))).cloned();
+        let names =
+            state.objects.keys().filter(|key| ["derived/", "-/"].iter().any(|own| key.starts_with(own))).cloned();
         names.partition(|key| !key.starts_with("-/"))
     }
 

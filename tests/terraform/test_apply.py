@@ -12,7 +12,6 @@ import sys
 import time
 import unittest
 import urllib.error
-import urllib.parse
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "events"))
@@ -28,7 +27,6 @@ except ImportError as missing:
 SERVICES = [
     "cloudfront", "cloudfrontkeyvaluestore", "cloudwatch", "events", "iam", "lambda", "logs", "s3", "s3control", "scheduler", "sqs", "sts",
 ]
-SIGNING_KEY = "hmac-sha256 0123456789abcdef"
 ROOT = """
 terraform {
   required_providers {
@@ -130,7 +128,7 @@ def setUpModule():
     workshop = Workshop()
     unittest.addModuleCleanup(workshop.close)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        first = pool.submit(SetUp, workshop, "own", signing_keys={"web": SIGNING_KEY})
+        first = pool.submit(SetUp, workshop, "own")
         second = pool.submit(
             SetUp, workshop, "existing", keep_what_is_there, name="second", mode="cheap", event_path="lambda", existing_bucket="pictures"
         )
@@ -186,12 +184,6 @@ class ReadBack(unittest.TestCase):
         self.assertEqual(sorted(group["FailoverCriteria"]["StatusCodes"]["Items"]), [403, 404])
         self.assertEqual(edge["DefaultCacheBehavior"]["TargetOriginId"], group["Id"])
         self.assertEqual({each["Id"] for each in edge["Origins"]["Items"]}, {"render", "derivatives", "originals"})
-
-    def test_a_signing_key_is_an_item_of_the_store(self):
-        # Asked plainly: AWS's client would need a signature over several regions, which takes a package more.
-        store = urllib.parse.quote(own.said["signing_store_arn"], safe=":")
-        with urllib.request.urlopen(f"{own.cloud.url}/key-value-stores/{store}/keys/signing.web", timeout=60) as answer:
-            self.assertEqual(json.load(answer)["Value"], SIGNING_KEY)
 
     def test_batches_fail_in_part_and_the_schedule_stands(self):
         mappings = own.cloud.client("lambda").list_event_source_mappings(FunctionName="afterimage-purge")["EventSourceMappings"]

@@ -8,3 +8,8 @@ CONFIG ?=
 .PHONY: lambda
 lambda:
 	deploy/lambda/build "$(ARCH)" "$(CONFIG)"
+
+# The functions' tests over the packages that make lambda left in dist/lambda.
+.PHONY: lambda-test
+lambda-test:
+	deploy/lambda/test

@@ -51,7 +51,7 @@ resource "aws_s3_bucket_ownership_controls" "own" {
 resource "aws_s3_bucket_lifecycle_configuration" "derivatives" {
   bucket = aws_s3_bucket.derivatives.id
 
-  # Below "-/" in it lie the records of purges, receipts among them: a filter cannot leave them out, so they go with it.
+  # The records of purges, receipts among them, lie below "-/" in front of this prefix: they stay. There are receipts.kept_max at most.
   rule {
     id     = "derivatives"
     status = "Enabled"
@@ -98,7 +98,7 @@ locals {
       Effect    = "Deny"
       Principal = { Service = "cloudfront.amazonaws.com" }
       Action    = "s3:GetObject"
-      Resource  = "${local.derivatives_arn}/${local.derivatives_path}-/*"
+      Resource  = "${local.derivatives_arn}/-/*"
       Condition = { StringEquals = { "AWS:SourceArn" = aws_cloudfront_distribution.edge.arn } }
     }])
   } : {}

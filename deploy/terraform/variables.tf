@@ -59,13 +59,13 @@ variable "originals_prefix" {
 # Derivatives
 
 variable "derivatives_days" {
-  description = "After how many days a finished picture expires, asked for or not. What is gone is made again. This bounds the bucket. Receipts lie in the same place and are kept no longer; so do unfinished purges, so it is at least 30."
+  description = "After how many days a finished picture expires, asked for or not. What is gone is made again. This bounds the bucket. Receipts stay."
   type        = number
   default     = 90
 
   validation {
-    condition     = var.derivatives_days >= 30 && floor(var.derivatives_days) == var.derivatives_days
-    error_message = "derivatives_days is a whole number of days, at least 30."
+    condition     = var.derivatives_days >= 1 && floor(var.derivatives_days) == var.derivatives_days
+    error_message = "derivatives_days is a whole number of days, at least 1."
   }
 }
 

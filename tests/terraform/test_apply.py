@@ -1,6 +1,7 @@
 """The module applied to an emulator of AWS, read back by AWS's own client, tried, and taken down again.
 
-The emulator knows no rights, checks no signature and runs no CloudFront Function: docs/operating/aws.md lists what only AWS can prove.
+The emulator knows no rights, checks no signature and cannot run the rewriting (it has no rawQueryString): docs/operating/aws.md lists what only
+AWS can prove.
 """
 
 import concurrent.futures
@@ -86,7 +87,9 @@ class SetUp:
         return answer
 
     def terraform(self, *arguments):
-        return self.run(arguments[0], terraform(self.folder, *arguments, *(["-no-color"] if arguments[0] != "output" else [])))
+        verb, *further = arguments
+        plain = [] if verb == "output" else ["-no-color"]
+        return self.run(verb, terraform(self.folder, verb, *plain, *further))
 
     def told(self, function):
         lines = self.book.read_text().splitlines() if self.book.exists() else []
@@ -246,6 +249,17 @@ class Works(unittest.TestCase):
             return refused.code, refused.headers, refused.read()
 
 
+# Where ministack answers the provider otherwise than AWS, so that a second plan would mend it. Its older protocol, which the provider
+# speaks, leaves half of an alarm out; of a policy without headers of its own it says that it has an empty list of them.
+MISREAD = {
+    "aws_cloudwatch_metric_alarm": {
+        "actions_enabled": "ActionsEnabled", "alarm_description": "AlarmDescription", "dimensions": "Dimensions", "period": "Period",
+        "statistic": "Statistic", "treat_missing_data": "TreatMissingData",
+    },
+    "aws_cloudfront_response_headers_policy": {"custom_headers_config": None},
+}
+
+
 class ZTakenDown(unittest.TestCase):
     """Last: what was made goes, what was there stays."""
 
@@ -257,9 +271,25 @@ class ZTakenDown(unittest.TestCase):
         told = existing.cloud.client("s3").get_bucket_notification_configuration(Bucket="pictures")
         self.assertEqual([each["Id"] for each in told["QueueConfigurations"]], ["owners"])
 
+    def misread(self, made, changes):
+        """That a second plan changes nothing, but for what the emulator misreads: that has to be as it was meant all the same."""
+        alarms = {each["AlarmName"]: each for each in made.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]}
+        for each in changes:
+            before, after = each["change"]["before"] or {}, each["change"]["after"] or {}
+            other = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+            known = MISREAD.get(each["type"], {})
+            self.assertEqual((each["change"]["actions"], other - known.keys()), (["update"], set()), f"{each['address']}: {before} {after}")
+            if each["type"] == "aws_cloudwatch_metric_alarm":
+                alarm = alarms[after["alarm_name"]]
+                alarm["Dimensions"] = {pair["Name"]: pair["Value"] for pair in alarm["Dimensions"]}
+                self.assertEqual({key: alarm[name] for key, name in known.items()}, {key: after[key] for key in known})
+        if changes:
+            print(f"\n!!! THAT A SECOND PLAN CHANGES NOTHING WAS NOT SHOWN OF {len(changes)} RESOURCES: the emulator misreads them !!!", flush=True)
+
     def end(self, made):
-        planned = terraform(made.folder, "plan", "-detailed-exitcode", "-no-color")
-        self.assertEqual(planned.returncode, 0, f"a second plan changes something:\n{planned.stdout[-4000:]}{planned.stderr}")
+        made.terraform("plan", "-out=second")
+        planned = json.loads(made.terraform("show", "-json", "second").stdout)["resource_changes"]
+        self.misread(made, [each for each in planned if each["change"]["actions"] != ["no-op"]])
         made.terraform("destroy", "-auto-approve")
         cloud = made.cloud
         self.assertEqual(cloud.client("lambda").list_functions()["Functions"], [])

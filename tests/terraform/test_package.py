@@ -101,6 +101,7 @@ for name in afterimage-render afterimage-purge afterimage-reconcile; do cp "$PRO
 cat >target/$triple/release/afterimage <<'END'
 #!/bin/sh
 echo "afterimage $*" >>"$BOOK"
+case "$*" in *sanitised.toml*--cheap*) echo "originals.mode: say as-is" >&2 && exit 2 ;; esac
 while [ "$1" != -o ]; do shift; done
 echo "function handler(event) {}" >"$2"
 END
@@ -150,7 +151,7 @@ chmod +x target/$triple/release/afterimage
         for package in ("afterimage", "afterimage-lambda-render", "afterimage-lambda-purge", "afterimage-lambda-reconcile"):
             self.assertIn(f"-p {package}", compiled)
         self.assertEqual(plain, "afterimage cloudfront-function -o dist/lambda/rewrite.js")
-        self.assertEqual(cheap, "afterimage cloudfront-function --cheap -o dist/lambda/rewrite-cheap.js")
+        self.assertEqual(cheap, "afterimage --set originals.mode=as-is cloudfront-function --cheap -o dist/lambda/rewrite-cheap.js")
 
     def test_one_configuration_is_for_the_packages_and_the_edge(self):
         (self.folder / "mine.toml").write_text("[http]\n")
@@ -159,6 +160,15 @@ chmod +x target/$triple/release/afterimage
         with zipfile.ZipFile(self.folder / "dist/lambda/render.zip") as package:
             self.assertEqual(package.namelist(), ["bootstrap", "afterimage.toml"])
         self.assertEqual(self.book()[1], "afterimage cloudfront-function --config mine.toml -o dist/lambda/rewrite.js")
+
+    def test_a_configuration_that_cheap_mode_refuses_leaves_no_code_for_it(self):
+        self.assertEqual(self.make().returncode, 0)
+        (self.folder / "sanitised.toml").write_text("[originals]\nmode = \"sanitised\"\n")
+        answer = self.make(CONFIG="sanitised.toml")
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        self.assertIn("say as-is\nThere is no rewrite-cheap.js", answer.stderr)
+        made = sorted(path.name for path in (self.folder / "dist/lambda").glob("*.js"))
+        self.assertEqual(made, ["rewrite.js"], "nothing that was made of another configuration")
 
     def test_mistakes_are_told_before_anything_is_compiled(self):
         for mistake, word in (({"arch": "amd64"}, "amd64"), ({"CONFIG": "absent.toml"}, "absent.toml")):

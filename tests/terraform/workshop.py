@@ -33,9 +33,9 @@ def environment():
     return found
 
 
-def terraform(folder, *arguments, timeout=600):
+def terraform(folder, *arguments, timeout=600, surroundings=None):
     command = ["terraform", f"-chdir={folder}", *arguments]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=timeout)
+    return subprocess.run(command, env=environment() | (surroundings or {}), capture_output=True, text=True, timeout=timeout)
 
 
 def plugin_folders():

@@ -104,9 +104,14 @@ fn print(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> R
     Ok(())
 }
 
+/// A URL's scheme, and what is behind it. A path may have another URL in it (imgproxy's do), and has no scheme for that.
+pub fn absolute(url: &str) -> Option<(&str, &str)> {
+    url.split_once("://").filter(|(scheme, _)| !scheme.contains(['/', '?']))
+}
+
 /// Path and query of a URL; what has no scheme is taken as they stand.
 pub fn target_of(url: &str) -> String {
-    let target = match url.split_once("://") {
+    let target = match absolute(url) {
         Some((_, rest)) => rest.find(['/', '?']).map_or("/", |at| &rest[at..]),
         None => url,
     };
@@ -115,7 +120,7 @@ pub fn target_of(url: &str) -> String {
 
 /// The authority of a URL; what has no scheme names none.
 pub fn host_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
+    let (_, rest) = absolute(url)?;
     rest.split(['/', '?']).next().filter(|host| !host.is_empty())
 }
 
@@ -144,6 +149,9 @@ mod tests {
             ("https://example.com?w=1", "/?w=1", Some("example.com")),
             ("/a.jpg?w=1", "/a.jpg?w=1", None),
             ("a.jpg", "/a.jpg", None),
+            ("/imgproxy/s/plain/https://a.example/b.jpg@webp", "/imgproxy/s/plain/https://a.example/b.jpg@webp", None),
+            ("/a.jpg?of=https://a.example/b", "/a.jpg?of=https://a.example/b", None),
+            ("http://c.example/s/plain/local:///b.jpg", "/s/plain/local:///b.jpg", Some("c.example")),
         ] {
             assert_eq!(target_of(url), target);
             assert_eq!(host_of(url), host);

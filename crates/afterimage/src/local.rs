@@ -12,7 +12,7 @@ use afterimage_variant::{Grant, Wanted};
 use clap::CommandFactory;
 
 use crate::cli::{Cli, CloudfrontFunction, Common, Shell};
-use crate::commands::{host_of, target_of};
+use crate::commands::{absolute, host_of, target_of};
 use crate::exit::Exit;
 use crate::instance::{self, list, settings};
 
@@ -65,7 +65,7 @@ pub fn sign(common: &Common, url: &str, key: Option<&str>, expires_in_s: Option<
     };
     let key =
         key.ok_or_else(|| Exit::Configuration("there is no such signing key; add [[signing.keys]]".to_owned()))?;
-    let (origin, mut target) = match url.split_once("://") {
+    let (origin, mut target) = match absolute(url) {
         Some((scheme, rest)) => {
             let host = rest.split(['/', '?']).next().unwrap_or_default();
             (format!("{scheme}://{host}"), target_of(url))

@@ -21,7 +21,7 @@ run "at_the_bounds" {
     purge_timeout_s    = 900
     batch_window_s     = 1
     batch_size         = 10000
-    derivatives_days   = 30
+    derivatives_days   = 1
     cache_ttl_max_s    = 1
     event_age_alarm_s  = 60
     log_retention_days = 1
@@ -54,7 +54,7 @@ run "mistakes" {
     batch_size         = 10001
     reconcile_schedule = "daily"
     cache_ttl_max_s    = 0
-    derivatives_days   = 29
+    derivatives_days   = 0
     aliases            = ["img.example.com"] # without a certificate
     price_class        = "cheapest"
     access_log_bucket  = "logs"

@@ -12,15 +12,16 @@ use super::failure::{Failure, Why};
 use super::standing::{Versioning, standing};
 use crate::keep::{RECORD_BYTES_MAX, check};
 
-/// Where records lie in the place of derivatives. No key of an original has a segment `-`, and a derivative's name has one
-/// behind the key: what begins so is neither.
+/// How keys of records begin. No key of an original has a segment `-`, and a derivative's name has one behind the key: what
+/// begins so is neither.
 pub const KEPT_BEGINNING: &str = "-/";
 /// Behind everything that begins with [`KEPT_BEGINNING`].
 pub(super) const KEPT_END: &str = "-0";
 /// How often a condition may fail for reasons that pass.
 const TRIES_MAX: usize = 5;
 
-/// [`Keep`] in the place of the derivatives of a bucket.
+/// [`Keep`] in the bucket of derivatives, in front of their prefix: a bucket's lifecycle rules choose by how keys begin and
+/// cannot leave anything out, so what lies behind `derivatives/` would expire with the derivatives, receipts too.
 pub struct BucketKeep {
     bucket: Bucket,
     /// What deleting takes here, once that is known.
@@ -37,7 +38,7 @@ impl BucketKeep {
     }
 
     fn prefix(&self) -> String {
-        format!("{}{KEPT_BEGINNING}", self.bucket.place.prefix())
+        format!("{KEPT_BEGINNING}{}", self.bucket.place.prefix())
     }
 
     fn key(&self, name: &str) -> Result<String, KeepError> {

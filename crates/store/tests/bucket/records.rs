@@ -21,11 +21,26 @@ async fn records_conform_and_leave_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_about_derivatives_is_about_no_record() {
+    let double = Double::start().await;
+    for (prefix, key) in [("d", "-/d/receipts/1"), ("", "-/receipts/1")] {
+        double.derivatives(prefix).unwrap().keep().write("receipts/1", b"{}", Put::New).await.unwrap();
+        assert!(double.state().objects.contains_key(key), "{prefix}: {:?}", double.state().objects.keys());
+    }
+    // Each finds its own.
+    for prefix in ["d", ""] {
+        let kept = double.derivatives(prefix).unwrap().keep();
+        assert_eq!(kept.names("receipts/", 9).await.unwrap(), ["receipts/1"], "{prefix}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_listing_of_derivatives_shows_them() {
-    for versioning in [None, Some("Enabled")] {
+    // Where the whole bucket is for derivatives, records lie among them.
+    for (prefix, versioning) in [("", None), ("", Some("Enabled")), ("d", None), ("d", Some("Enabled"))] {
         let double = Double::start().await;
         double.state().versioning = versioning;
-        let derivatives = double.derivatives("d").unwrap();
+        let derivatives = double.derivatives(prefix).unwrap();
         let kept = derivatives.keep();
         for number in 0..5 {
             kept.write(&format!("journal/{number}"), b"{}", Put::New).await.unwrap();

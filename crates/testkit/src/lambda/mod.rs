@@ -11,4 +11,4 @@ mod sandbox;
 
 pub use answer::{Answered, Outcome};
 pub use event::url_event;
-pub use sandbox::{Function, Invocation, Refused, Sandbox};
+pub use sandbox::{Function, Invocation, Refused, Sandbox, bootstrap};

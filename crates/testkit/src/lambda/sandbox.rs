@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -21,7 +21,7 @@ const INIT_MAX: Duration = Duration::from_secs(10);
 /// A function as it was deployed.
 #[derive(Debug, Clone)]
 pub struct Function {
-    binary: String,
+    binary: PathBuf,
     environment: Vec<(String, String)>,
     files: Vec<(String, Vec<u8>)>,
     timeout: Duration,
@@ -39,11 +39,21 @@ pub enum Refused {
     Silent,
 }
 
+/// The binary to be tried: the one that was built for the tests, or the one that was packed of the same function, where
+/// `LAMBDA_UNPACKED` names the folder that packages were unpacked into (`make lambda-test`).
+pub fn bootstrap(built: &str) -> PathBuf {
+    let Some(folder) = std::env::var_os("LAMBDA_UNPACKED") else { return built.into() };
+    let name = Path::new(built).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let packed = Path::new(&folder).join(name.trim_start_matches("afterimage-")).join("bootstrap");
+    assert!(packed.is_file(), "{}: there is no such file", packed.display());
+    packed
+}
+
 impl Function {
-    /// The function whose bootstrap is this binary; 30 seconds for an event.
-    pub fn new(binary: &str) -> Self {
+    /// The function whose [`bootstrap`] this binary is; 30 seconds for an event.
+    pub fn new(built: &str) -> Self {
         let timeout = Duration::from_secs(30);
-        Self { binary: binary.to_owned(), environment: Vec::new(), files: Vec::new(), timeout, freezes: true }
+        Self { binary: bootstrap(built), environment: Vec::new(), files: Vec::new(), timeout, freezes: true }
     }
 
     /// With an environment variable more.
@@ -132,7 +142,7 @@ impl Function {
             .stdout(log.try_clone().expect("a handle"))
             .stderr(log)
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", self.binary));
+            .unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
         api.change(|books| books.runs(group_of(&process), self.freezes));
         process
     }

@@ -1,4 +1,4 @@
-# What is different with tags, as far as a provider that does not know them can tell.
+# What is different with tags.
 
 mock_provider "aws" {
   source = "../tests/mock"
@@ -18,5 +18,15 @@ run "tags" {
   assert {
     condition     = endswith(aws_lambda_function.worker["purge"].environment[0].variables["AFTERIMAGE_CDN"], " by=auto")
     error_message = "The purge function looks which header the distribution reads."
+  }
+
+  assert {
+    condition     = aws_cloudfront_distribution.edge.cache_tag_config[0].header_name == local.tag_header
+    error_message = "The distribution reads tags where the functions write them."
+  }
+
+  assert {
+    condition     = aws_lambda_permission.edge_function.invoked_via_function_url
+    error_message = "CloudFront may call the function by way of its URL alone."
   }
 }

@@ -185,11 +185,12 @@ impl World {
         self.writing().journals.receipts(&Filter::default()).await.unwrap()
     }
 
-    /// The names in the place of derivatives: derivatives, and records.
+    /// What the bucket holds of derivatives, and of records.
     pub fn stored(&self) -> (Vec<String>, Vec<String>) {
         let state = self.bucket.state();
-        let names = state.objects.keys().filter(|key| key.starts_with("derived/")).cloned();
-        names.partition(|key| !key.starts_with("derived/-/"))
+        let names =
+            state.objects.keys().filter(|key| ["derived/", "-/"].iter().any(|own| key.starts_with(own))).cloned();
+        names.partition(|key| !key.starts_with("-/"))
     }
 
     /// What has to be so when nothing is left to do, whatever happened before.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use afterimage_testkit::lambda::{Function, Outcome, Refused, url_event};
+use afterimage_testkit::lambda::{Function, Outcome, Refused, bootstrap, url_event};
 use afterimage_testkit::noise;
 use serde_json::json;
 
@@ -79,7 +79,7 @@ async fn settings_that_cannot_be_are_an_error_of_the_start_with_their_remedies()
 
 #[test]
 fn by_hand_it_says_what_it_is() {
-    let output = Command::new(env!("CARGO_BIN_EXE_afterimage-render")).env_clear().output().unwrap();
+    let output = Command::new(bootstrap(env!("CARGO_BIN_EXE_afterimage-render"))).env_clear().output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("AWS Lambda"));
 }

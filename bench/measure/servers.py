@@ -20,7 +20,10 @@ QUALITY = 80
 WIDTHS = 40
 COPIES = 40
 
-OURS, OURS_FAST = "afterimage", "afterimage, fast"
+OURS, OURS_FAST, OURS_BARE = "afterimage", "afterimage, fast", "afterimage, fast, nothing kept"
+# Like the others: no result in memory, no more on disk than the least that can be set, which is swept away all the time.
+NOTHING_KEPT = ["cache.memory_bytes_max=1MiB", "cache.item_bytes_max=1KiB", "derivatives.bytes_max=1MiB"]
+OWN_SETTINGS = {OURS: ["output.scaling=best"], OURS_FAST: ["output.scaling=fast"], OURS_BARE: ["output.scaling=fast", *NOTHING_KEPT]}
 OXIMG, OXIMG_FAST = "oximg", "oximg, fastest"
 # What its authors and its table of settings name as the knobs for speed.
 OXIMG_SPEED = {"OXIMG_RESIZE": "srgb", "OXIMG_DCT_MARGIN": "1.0", "OXIMG_JPEG_PROGRESSIVE": "0"}
@@ -57,9 +60,9 @@ class Oximg(Peer):
 
 def begin(who, stack, work, pictures):
     """Starts one of them: (port, process)."""
-    if who in (OURS, OURS_FAST):
-        scaling = ["--set", "output.scaling=" + ("fast" if who == OURS_FAST else "best")]
-        started = Server(os.environ["BENCH_BIN"], work, pictures, options=["--set", "policy.open=true", *scaling])
+    if who in OWN_SETTINGS:
+        options = [option for setting in ["policy.open=true", *OWN_SETTINGS[who]] for option in ("--set", setting)]
+        started = Server(os.environ["BENCH_BIN"], work, pictures, options=options)
     elif who == "ipx":
         started = Ipx(work, pictures)
     else:
@@ -71,7 +74,7 @@ def begin(who, stack, work, pictures):
 def template(who, format, prefix):
     """The target of one picture, as each of them spells it."""
     name = f"{prefix}-%c.jpg"
-    if who in (OURS, OURS_FAST):
+    if who in OWN_SETTINGS:
         return f"/{name}?w=%w&fm={'jpg' if format == 'jpeg' else format}&q={QUALITY}"
     if who == "ipx":
         return f"/w_%w,q_{QUALITY},f_{format}/{name}"
@@ -99,7 +102,7 @@ def load(port, pid, target, width, connections, seconds):
 
 def measure(report, quick, folder=None):
     rounds, seconds, levels = (1, 2, (8,)) if quick else (3, 4, (1, 2, 8))
-    everyone = [OURS, OURS_FAST, "ipx", OXIMG, OXIMG_FAST]
+    everyone = [OURS, OURS_FAST, OURS_BARE, "ipx", OXIMG, OXIMG_FAST]
     rows, quality_rows = [], []
     for original, width, format in tasks(folder, quick):
         with workspace() as work, ExitStack() as stack:
@@ -128,7 +131,8 @@ def measure(report, quick, folder=None):
         f"(min / median / max of {rounds} rounds in turns)",
         ["task", "c", "server", "pictures/s", "p50 ms", "p99 ms", "CPU ms each", "peak MiB", "afterimage : it", "fast : it"], rows,
         ["Widths of a range of so many copies of the original, each asked for once. `afterimage` resamples as from every "
-         "pixel (`output.scaling = \"best\"`), and like its `fast` keeps and stores every picture; ipx and oximg keep nothing.",
+         "pixel (`output.scaling = \"best\"`), and like its `fast` keeps and stores every picture; ipx and oximg keep nothing, and "
+         f"`{OURS_BARE}` as little as can be: `{' '.join(NOTHING_KEPT)}`.",
          f"oximg, fastest: `{' '.join(f'{name}={value}' for name, value in OXIMG_SPEED.items())}`. Peak: VmHWM of the server so far, "
          "rows of one task from top to bottom."])
     report.table(

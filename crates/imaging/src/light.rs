@@ -1,6 +1,7 @@
 //! Linear light: numbers in proportion to light, 16 bits each, so that a mean of two pixels is what the eye makes of them from afar.
 //! sRGB's curve is used for every picture; those of other RGB spaces in use are near enough for what resampling asks of it.
 
+use std::marker::PhantomData;
 use std::sync::OnceLock;
 
 use crate::pixels::{Channels, Pixels, Sample, buffer_len};
@@ -45,66 +46,126 @@ pub(crate) fn whole(shrink: f64, scaling: Scaling) -> u32 {
 ///
 /// Shrinking by whole numbers first is exact in linear light, and spares the resampler most of the picture.
 pub(crate) fn to_light<S: Sample>(pixels: &Pixels<S>, shrink: u32, stop: &dyn Stop) -> Result<Pixels<u16>, Error> {
-    // Bytes have a table of their own, which stays in the first-level cache.
-    let scale = (65_535 / S::FULL) as usize;
-    let table: Vec<u16> = curves().to_light.iter().step_by(scale).copied().collect();
     match pixels.channels {
-        Channels::Gray => shrunk::<S, 1>(pixels, &table, shrink, stop),
-        Channels::Rgb => shrunk::<S, 3>(pixels, &table, shrink, stop),
-        Channels::Rgba => shrunk::<S, 4>(pixels, &table, shrink, stop),
+        Channels::Gray => shrunk::<S, 1>(pixels, shrink, stop),
+        Channels::Rgb => shrunk::<S, 3>(pixels, shrink, stop),
+        Channels::Rgba => shrunk::<S, 4>(pixels, shrink, stop),
     }
 }
 
 fn shrunk<S: Sample, const SAMPLES: usize>(
     pixels: &Pixels<S>,
-    table: &[u16],
     shrink: u32,
     stop: &dyn Stop,
 ) -> Result<Pixels<u16>, Error> {
-    let (width, height) = (pixels.width.div_ceil(shrink), pixels.height.div_ceil(shrink));
-    let mut data = vec![0; buffer_len(width, height, pixels.channels)?];
-    let light = |sample: S| table[sample.into() as usize];
-    let opacity = |sample: S| sample.into() * (65_535 / S::FULL);
-    let row_len = width as usize * SAMPLES;
-    // Of every cell of one row of the output: sums of light times weight, and of weights.
-    let mut sums = vec![([0u64; SAMPLES], 0u64); width as usize];
-    for (at, rows) in pixels.data.chunks(pixels.row_len() * shrink as usize).enumerate() {
-        if (at as u32).is_multiple_of(ROWS_PER_CHECK) {
+    let mut light = Shrink::<S, SAMPLES>::new(pixels.width, pixels.height, pixels.channels, shrink)?;
+    for (at, row) in (0u32..).zip(pixels.rows()) {
+        if at.is_multiple_of(ROWS_PER_CHECK * shrink) {
             check(stop)?;
         }
-        let (out, _) = data[at * row_len..][..row_len].as_chunks_mut::<SAMPLES>();
-        if shrink == 1 {
-            for (out, pixel) in out.iter_mut().zip(rows.as_chunks::<SAMPLES>().0) {
-                *out = pixel.map(light);
-                if SAMPLES == 4 {
-                    out[SAMPLES - 1] = opacity(pixel[SAMPLES - 1]) as u16;
-                }
-            }
-            continue;
+        light.push(row.as_chunks().0);
+    }
+    light.finish()
+}
+
+/// Brings a picture to linear light and makes it smaller by a whole number while its rows come, so that no more of it is kept.
+pub(crate) struct Shrink<S, const SAMPLES: usize> {
+    source: (u32, u32),
+    channels: Channels,
+    shrink: u32,
+    /// What a sample is in linear light. Bytes have a table of their own, which stays in the first-level cache.
+    table: Vec<u16>,
+    received: u32,
+    /// Of every cell of the row in progress: sums of light times weight, and of weights.
+    sums: Vec<([u64; SAMPLES], u64)>,
+    out: Vec<u16>,
+    sample: PhantomData<S>,
+}
+
+impl<S: Sample, const SAMPLES: usize> Shrink<S, SAMPLES> {
+    pub(crate) fn new(width: u32, height: u32, channels: Channels, shrink: u32) -> Result<Self, Error> {
+        let cells = width.div_ceil(shrink);
+        let out = Vec::with_capacity(buffer_len(cells, height.div_ceil(shrink), channels)?);
+        let table = curves().to_light.iter().step_by(Self::TO_WORD as usize).copied().collect();
+        let sums = vec![([0; SAMPLES], 0); cells as usize];
+        Ok(Self { source: (width, height), channels, shrink, table, received: 0, sums, out, sample: PhantomData })
+    }
+
+    /// What brings a sample to 16 bits.
+    const TO_WORD: u32 = 65_535 / S::FULL;
+
+    /// Takes the next row.
+    pub(crate) fn push(&mut self, row: &[[S; SAMPLES]]) {
+        self.received += 1;
+        match (self.shrink, SAMPLES) {
+            (1, _) => return self.copy(row),
+            (_, 4) => self.add_weighted(row),
+            _ => self.add(row),
         }
-        for row in rows.chunks_exact(pixels.row_len()) {
-            let cells = row.as_chunks::<SAMPLES>().0.chunks(shrink as usize);
-            for (cell, (light_sums, weights)) in cells.zip(&mut sums) {
-                for pixel in cell {
-                    let weight = if SAMPLES == 4 { u64::from(opacity(pixel[SAMPLES - 1])) } else { 1 };
-                    for (sum, sample) in light_sums.iter_mut().zip(pixel) {
-                        *sum += u64::from(light(*sample)) * weight;
-                    }
-                    *weights += weight;
-                }
-            }
-        }
-        let rows = (rows.len() / pixels.row_len()) as u64;
-        for (x, (out, (light_sums, weights))) in (0u32..).zip(out.iter_mut().zip(&mut sums)) {
-            *out = light_sums.map(|sum| (sum + *weights / 2).checked_div(*weights).unwrap_or(0) as u16);
-            if SAMPLES == 4 {
-                let count = rows * u64::from((pixels.width - x * shrink).min(shrink));
-                out[SAMPLES - 1] = ((*weights + count / 2) / count) as u16;
-            }
-            (*light_sums, *weights) = ([0; SAMPLES], 0);
+        if self.received.is_multiple_of(self.shrink) || self.received == self.source.1 {
+            self.complete_row();
         }
     }
-    Pixels::new(width, height, pixels.channels, data)
+
+    fn light(&self, sample: S) -> u16 {
+        self.table[sample.into() as usize]
+    }
+
+    fn copy(&mut self, row: &[[S; SAMPLES]]) {
+        for pixel in row {
+            let mut lit = pixel.map(|sample| self.light(sample));
+            if SAMPLES == 4 {
+                lit[SAMPLES - 1] = (pixel[SAMPLES - 1].into() * Self::TO_WORD) as u16;
+            }
+            self.out.extend_from_slice(&lit);
+        }
+    }
+
+    fn add(&mut self, row: &[[S; SAMPLES]]) {
+        for (cell, (sums, weights)) in row.chunks(self.shrink as usize).zip(&mut self.sums) {
+            // A row of a cell is at most 65,535 pixels of 65,535.
+            let mut lit = [0u32; SAMPLES];
+            for pixel in cell {
+                for (sum, sample) in lit.iter_mut().zip(pixel) {
+                    *sum += u32::from(self.table[(*sample).into() as usize]);
+                }
+            }
+            sums.iter_mut().zip(lit).for_each(|(sum, lit)| *sum += u64::from(lit));
+            *weights += cell.len() as u64;
+        }
+    }
+
+    /// The same for pixels with opacity, the last of their samples.
+    fn add_weighted(&mut self, row: &[[S; SAMPLES]]) {
+        for (cell, (sums, weights)) in row.chunks(self.shrink as usize).zip(&mut self.sums) {
+            for pixel in cell {
+                let weight = u64::from(pixel[SAMPLES - 1].into() * Self::TO_WORD);
+                for (sum, sample) in sums.iter_mut().zip(pixel) {
+                    *sum += u64::from(self.table[(*sample).into() as usize]) * weight;
+                }
+                *weights += weight;
+            }
+        }
+    }
+
+    fn complete_row(&mut self) {
+        let rows = u64::from((self.received - 1) % self.shrink + 1);
+        for (x, (sums, weights)) in (0u32..).zip(&mut self.sums) {
+            let mut cell = sums.map(|sum| (sum + *weights / 2).checked_div(*weights).unwrap_or(0) as u16);
+            if SAMPLES == 4 {
+                let count = rows * u64::from((self.source.0 - x * self.shrink).min(self.shrink));
+                cell[SAMPLES - 1] = ((*weights + count / 2) / count) as u16;
+            }
+            self.out.extend_from_slice(&cell);
+            (*sums, *weights) = ([0; SAMPLES], 0);
+        }
+    }
+
+    /// The picture, once every row was pushed.
+    pub(crate) fn finish(self) -> Result<Pixels<u16>, Error> {
+        let (width, height) = self.source;
+        Pixels::new(width.div_ceil(self.shrink), height.div_ceil(self.shrink), self.channels, self.out)
+    }
 }
 
 /// Back to sRGB's curve, with 16 bits still.

@@ -21,7 +21,7 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant, settings: &Settings) ->
     let plan = variant.plan(probe.upright);
     // Our own JPEG decoder, which knows every scale, hands rows to the resampler unless the picture has to be looked at first.
     let is_looked_at = output == Output::Json || variant.trim().is_some();
-    let streams = probe.format == Source::Jpeg && probe.scales.len() == 8 && !is_looked_at && !settings.linear_light;
+    let streams = probe.format == Source::Jpeg && probe.scales.len() == 8 && !is_looked_at;
     let frame = if streams { 0 } else { scaled * channels * 2 };
     let decoding = match probe.format {
         // Coefficients of a progressive picture stay until the last scan: all, or those that the scale can show.
@@ -43,13 +43,18 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant, settings: &Settings) ->
     };
     // Alpha is multiplied into a copy before scaling.
     let premultiplied = if probe.channels == 4 { scaled * 4 * sample_bytes } else { 0 };
-    let lit = if settings.linear_light { lit_bytes(scaled, channels, shape.shrink(variant, output)) } else { 0 };
+    // What linear light is shrunk by before the resampler sees it.
+    let whole = settings.linear_light.then(|| u64::from(light::whole(shape.shrink(variant, output), Scaling::Best)));
+    let lit = whole.map_or(0, |whole| lit_bytes(scaled, channels, whole));
     let wide = if probe.wide || settings.linear_light { 2 } else { 1 };
     let canvas = u64::from(plan.canvas.width) * u64::from(plan.canvas.height);
     // The resampler's first pass keeps one side of the source; where rows stream, some dozens of them.
-    let passes = match streams {
-        true => u64::from(probe.width.max(plan.picture.width)) * 32 * channels,
-        false => u64::from(plan.picture.width) * u64::from(probe.upright.height) * eighths / 8 * channels,
+    let rows = u64::from(probe.width.max(plan.picture.width)) * 32 * channels;
+    let pass = u64::from(plan.picture.width) * u64::from(probe.upright.height) * eighths / 8 * channels;
+    let passes = match (streams, whole) {
+        (true, None) => rows,
+        (true, Some(whole)) => rows + pass / whole,
+        (false, _) => pass,
     };
     let effects = if variant.blur().is_some() || variant.sharpen().is_some() { 32 } else { 0 };
     let encoding = match output {
@@ -70,8 +75,7 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant, settings: &Settings) ->
 }
 
 /// The picture in linear light, shrunk by whole numbers first, and what the resampler makes of it when there is alpha.
-fn lit_bytes(pixels: u64, channels: u64, shrink: f64) -> u64 {
-    let whole = u64::from(light::whole(shrink, Scaling::Best));
+fn lit_bytes(pixels: u64, channels: u64, whole: u64) -> u64 {
     let copies = if channels == 4 { 2 } else { 1 };
     pixels * channels * 2 * copies / (whole * whole)
 }

@@ -3,12 +3,14 @@
 //! pure Rust in builds without it. Another decoder's warning is an error: it would otherwise fill what is missing with gray.
 
 mod header;
+mod light;
 mod planes;
 #[cfg(not(feature = "native"))]
 mod pure;
 mod scaled;
 #[cfg(feature = "native")]
 mod turbo;
+mod ycc;
 
 #[cfg(not(feature = "native"))]
 use pure as codec;
@@ -106,7 +108,7 @@ fn decode_whole(picture: &Picture<'_>, eighths: u32, stop: &dyn Stop) -> Result<
     // The last column may reach beyond the picture; here it is a whole one.
     let reach = |side: u32| f64::from(side) * 8.0 / f64::from(eighths);
     let window = Window { x: 0.0, y: 0.0, width: reach(width), height: reach(height) };
-    let wanted = Wanted { window, width, height, residual_min: 1.0, layout: Layout::Full };
+    let wanted = Wanted { window, width, height, residual_min: 1.0, layout: Layout::Full, as_decoded: true };
     to_pixels(picture.planes(&wanted, stop)?)
 }
 

@@ -5,6 +5,7 @@ use afterimage_variant::Window;
 
 use super::header::Header;
 use super::scaled::{self, Frame, Sink};
+use super::ycc::join;
 use crate::Error;
 use crate::pixels::{Channels, Pixels, buffer_len};
 use crate::plane::{Plane, Range, Resizer, Span};
@@ -20,6 +21,8 @@ pub(crate) struct Wanted {
     /// How much is to be left for the resampler to shrink after the scaled decoding.
     pub(crate) residual_min: f64,
     pub(crate) layout: Layout,
+    /// Whether samples count as they were decoded; else the filters make up for what decoding at a smaller scale blurs.
+    pub(crate) as_decoded: bool,
 }
 
 /// How chroma lies beside luma.
@@ -49,6 +52,10 @@ pub(crate) fn enough(shrink: f64, residual_min: f64) -> u32 {
     (1..=8).find(|eighths| shrink * f64::from(*eighths) / 8.0 >= residual_min - 1e-9).unwrap_or(8)
 }
 
+pub(super) fn unknown() -> Error {
+    Error::unsupported("a frame that our decoder does not know")
+}
+
 impl<'a> Picture<'a> {
     /// Whether our own decoder reads files with such a header.
     pub(crate) fn is_known(header: &Header<'_>) -> bool {
@@ -67,28 +74,22 @@ impl<'a> Picture<'a> {
 
     /// Decodes what is wanted: Y, Cb, Cr, or Y alone where the picture is gray.
     pub(crate) fn planes(&self, wanted: &Wanted, stop: &dyn Stop) -> Result<Vec<Plane>, Error> {
-        let unknown = || Error::unsupported("a frame that our decoder does not know");
         let full = Frame::of(&self.header, [8; 3]).ok_or_else(unknown)?;
         let mut eighths = [8; 3];
         for (component, eighths) in eighths.iter_mut().enumerate().take(full.components.len()) {
             *eighths = wanted.eighths(component, &full);
         }
         let frame = Frame::of(&self.header, eighths).ok_or_else(unknown)?;
-        let resizer = |component: usize| {
-            let (across, down) = wanted.spans(component, frame.density(component));
-            let shape = &frame.components[component];
-            let source = (shape.width, shape.height);
-            Resizer::new(source, across, down, wanted.size(component), wanted.range(component))
-        };
         let mut resizers: Vec<Resizer> = Vec::new();
         for (component, shape) in frame.components.iter().enumerate() {
             // The two planes of chroma are nearly always alike.
             let is_like_last = component == 2 && frame.components[1].is_like(shape);
-            resizers.push(if is_like_last { resizers[1].clone() } else { resizer(component) });
+            resizers.push(if is_like_last { resizers[1].clone() } else { wanted.resizer(component, &frame) });
         }
-        let mut resizers = Resizers(resizers);
+        let with_rows = |resizer: Resizer| (Vec::with_capacity(resizer.output_len()), resizer);
+        let mut resizers = Resizers(resizers.into_iter().map(with_rows).collect());
         scaled::decode(self.bytes, &self.header, &frame, stop, &mut resizers)?;
-        resizers.0.into_iter().map(Resizer::finish).collect()
+        resizers.0.into_iter().map(|(rows, resizer)| resizer.finish(rows)).collect()
     }
 }
 
@@ -99,6 +100,15 @@ impl Wanted {
         let (width, height) = self.size(component);
         let shrink = (across.length / width as f64).min(down.length / height as f64);
         enough(shrink, self.residual_min)
+    }
+
+    /// What resamples a component that is decoded as the frame says.
+    pub(super) fn resizer(&self, component: usize, frame: &Frame) -> Resizer {
+        let (across, down) = self.spans(component, frame.density(component));
+        let shape = &frame.components[component];
+        let eighths = if self.as_decoded { 8 } else { shape.eighths };
+        let source = (shape.width, shape.height);
+        Resizer::new(source, eighths, across, down, self.size(component), self.range(component))
     }
 
     fn size(&self, component: usize) -> (usize, usize) {
@@ -139,38 +149,25 @@ impl Wanted {
     }
 }
 
-struct Resizers(Vec<Resizer>);
+/// Of each component the rows that it has by now.
+struct Resizers(Vec<(Vec<u8>, Resizer)>);
 
 impl Sink for Resizers {
     fn rows(&mut self, component: usize, rows: &[u8], stride: usize) -> Result<(), Error> {
-        let resizer = &mut self.0[component];
-        rows.chunks(stride).for_each(|row| resizer.push(row));
+        let (out, resizer) = &mut self.0[component];
+        rows.chunks(stride).for_each(|row| resizer.push(row, out));
         Ok(())
     }
 }
 
-/// Joins planes of one size to gray or RGB, by JFIF's matrix in fixed point.
+/// Joins planes of one size to gray or RGB.
 pub(crate) fn to_pixels(mut planes: Vec<Plane>) -> Result<Pixels, Error> {
     let (width, height) = (planes[0].width as u32, planes[0].height as u32);
     let [luma, blue, red] = &planes[..] else {
         return Pixels::new(width, height, Channels::Gray, planes.swap_remove(0).data);
     };
-    const BITS: i32 = 16;
-    let fixed = |factor: f64| (factor * f64::from(1 << BITS)).round() as i32;
-    let (red_of_cr, green_of_cb, green_of_cr, blue_of_cb) =
-        (fixed(1.402), fixed(0.344_136_286), fixed(0.714_136_286), fixed(1.772));
     let mut data = vec![0; buffer_len(width, height, Channels::Rgb)?];
-    let samples = luma.data.iter().zip(&blue.data).zip(&red.data);
-    for (pixel, ((&luma, &blue), &red)) in data.as_chunks_mut::<3>().0.iter_mut().zip(samples) {
-        let (luma, blue, red) =
-            ((i32::from(luma) << BITS) + (1 << (BITS - 1)), i32::from(blue) - 128, i32::from(red) - 128);
-        let byte = |sum: i32| (sum >> BITS).clamp(0, 255) as u8;
-        *pixel = [
-            byte(luma + red_of_cr * red),
-            byte(luma - green_of_cb * blue - green_of_cr * red),
-            byte(luma + blue_of_cb * blue),
-        ];
-    }
+    join(&luma.data, &blue.data, &red.data, data.as_chunks_mut().0);
     Pixels::new(width, height, Channels::Rgb, data)
 }
 
@@ -208,7 +205,14 @@ mod tests {
     fn pairs_are_counted_from_where_they_will_be_seen() {
         let window = Window { x: 10.0, y: 20.0, width: 70.0, height: 40.0 };
         let layout = |mirrored| Layout::Halved { mirrored, video: false };
-        let wanted = Wanted { window, width: 7, height: 4, residual_min: 1.0, layout: layout((false, false)) };
+        let wanted = Wanted {
+            window,
+            width: 7,
+            height: 4,
+            residual_min: 1.0,
+            layout: layout((false, false)),
+            as_decoded: false,
+        };
         assert_eq!(wanted.size(1), (4, 2));
         let (across, down) = wanted.spans(1, (0.5, 0.5));
         assert_eq!((across.start, across.length, down.start, down.length), (5.0, 40.0, 10.0, 20.0));

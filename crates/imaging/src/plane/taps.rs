@@ -2,11 +2,16 @@
 
 use std::ops::Range;
 
+use super::project::Projection;
+
 /// The lobes of the filter: how far it reaches, in samples of whichever side is coarser.
-const LOBES: f64 = 3.0;
+pub(super) const LOBES: f64 = 3.0;
 
 /// The least part of a filter that has to lie on samples.
 pub(super) const MASS_MIN: f64 = 0.25;
+
+/// Filters through a scaled decoding reach one sample farther where they are narrower than this: there it shows.
+const NARROW: f64 = 1.5;
 
 /// A weight of one.
 pub(super) const ONE: i32 = 1 << 14;
@@ -33,16 +38,17 @@ pub(super) struct Taps {
 }
 
 impl Taps {
-    /// For a line of `samples`; weights come in multiples of `group` and sum up to `gain`.
-    pub(super) fn new(samples: usize, span: Span, outputs: usize, gain: f64, group: usize) -> Self {
+    /// For a line of `samples` decoded at so many eighths; weights come in multiples of `group` and sum up to `gain`.
+    pub(super) fn new(samples: usize, eighths: usize, span: Span, outputs: usize, gain: f64, group: usize) -> Self {
         let step = span.length / outputs as f64;
         // Enlarging, the filter is as wide as it is between samples; never narrower.
         let spread = step.max(1.0);
         let total = (gain * f64::from(ONE)).round() as i32;
+        let mut projection = Projection::of(eighths);
         let mut filters: Vec<(usize, Vec<i16>)> = (0..outputs)
             .map(|at| {
                 let centre = span.start + (at as f64 + 0.5) * step;
-                filter(samples, centre, spread, total)
+                filter(samples, centre, spread, total, projection.as_mut())
             })
             .collect();
         keep_order(&mut filters);
@@ -80,11 +86,21 @@ impl Taps {
 }
 
 /// The first sample and the weights of a filter around `centre`, without zeros at its ends. There is always at least one.
-fn filter(samples: usize, centre: f64, spread: f64, total: i32) -> (usize, Vec<i16>) {
+fn filter(
+    samples: usize,
+    centre: f64,
+    spread: f64,
+    total: i32,
+    projection: Option<&mut Projection>,
+) -> (usize, Vec<i16>) {
     let hold = |at: f64| (at.max(0.0) as usize).min(samples);
-    let start = hold((centre - LOBES * spread - 0.5).ceil());
-    let end = hold((centre + LOBES * spread + 0.5).floor());
-    let weights: Vec<f64> = (start..end).map(|at| lanczos((at as f64 + 0.5 - centre) / spread)).collect();
+    let farther = if projection.is_some() && spread < NARROW { 1.0 } else { 0.0 };
+    let start = hold((centre - LOBES * spread - 0.5).ceil() - farther);
+    let end = hold((centre + LOBES * spread + 0.5).floor() + farther);
+    let weights: Vec<f64> = match projection {
+        Some(projection) => projection.weights(start, end, centre, spread),
+        None => (start..end).map(|at| lanczos((at as f64 + 0.5 - centre) / spread)).collect(),
+    };
     let sum: f64 = weights.iter().sum();
     if sum < MASS_MIN * spread {
         // So far outside that little but tails reaches the source: the nearest sample.
@@ -120,7 +136,7 @@ fn keep_order(filters: &mut [(usize, Vec<i16>)]) {
     }
 }
 
-fn lanczos(x: f64) -> f64 {
+pub(super) fn lanczos(x: f64) -> f64 {
     let x = x.abs();
     if x < 1e-9 {
         return 1.0;

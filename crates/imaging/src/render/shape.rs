@@ -180,17 +180,37 @@ impl Shape {
         size: Size,
         (settings, stop): (&Settings, &dyn Stop),
     ) -> Result<Pixels<u16>, Error> {
+        let steps = self.light_steps(extent, window, size, settings.scaling);
+        steps.resize(&light::to_light(pixels, steps.whole, stop)?, stop)
+    }
+
+    /// How a window in turned pixels comes to a size as shown in linear light.
+    pub(super) fn light_steps(&self, extent: (f64, f64), window: Window, size: Size, scaling: Scaling) -> LightSteps {
         let (width, height) = self.turning.sides(size.width, size.height);
         let window = self.stored(extent, window);
         // As much is left to the good filter as after the scaled decoding of a JPEG.
         let shrink = (window.width / f64::from(width)).min(window.height / f64::from(height));
-        let whole = light::whole(shrink, settings.scaling);
-        let lit = light::to_light(pixels, whole, stop)?;
+        let whole = light::whole(shrink, scaling);
         let part = f64::from(whole);
         let window =
             Window { x: window.x / part, y: window.y / part, width: window.width / part, height: window.height / part };
+        LightSteps { whole, window, width, height }
+    }
+}
+
+/// First by a whole number, and then the rest.
+pub(super) struct LightSteps {
+    pub(super) whole: u32,
+    window: Window,
+    width: u32,
+    height: u32,
+}
+
+impl LightSteps {
+    /// The rest, from a frame that is smaller by the whole number already.
+    pub(super) fn resize(&self, lit: &Pixels<u16>, stop: &dyn Stop) -> Result<Pixels<u16>, Error> {
         check(stop)?;
-        Ok(light::to_code(scale::resize(&lit, window, width, height)?))
+        Ok(light::to_code(scale::resize(lit, self.window, self.width, self.height)?))
     }
 }
 

@@ -15,11 +15,20 @@ fn peak_bytes() -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
+/// A query, and the settings of its job: `#light` behind it stands for linear light.
+fn settings(query: &str) -> (&str, Settings) {
+    match query.strip_suffix("#light") {
+        Some(query) => (query, Settings { linear_light: true, ..Settings::default() }),
+        None => (query, Settings::default()),
+    }
+}
+
 /// Renders one picture and prints by how much the peak rose. Does nothing unless started by the test below.
 #[test]
 fn memory_child() {
     let Ok(job) = std::env::var(CHILD) else { return };
     let (name, query) = job.split_once('?').expect("NAME?QUERY");
+    let (query, settings) = settings(query);
     let (bytes, variant) = (sample(name), variant(query));
     // A first small render pays for tables and stacks that stay.
     render(&sample("rose.webp"), &variant.with_format(afterimage_variant::Format::Png), &Settings::default(), &Never)
@@ -27,7 +36,7 @@ fn memory_child() {
     // Writing 5 sets the peak to what is resident now (proc(5)).
     std::fs::write("/proc/self/clear_refs", "5").expect("resets the peak");
     let before = peak_bytes().expect("a peak");
-    render(&bytes, &variant, &Settings::default(), &Never).expect("renders");
+    render(&bytes, &variant, &settings, &Never).expect("renders");
     println!("rose={}", peak_bytes().expect("a peak").saturating_sub(before));
 }
 
@@ -41,9 +50,13 @@ fn predictions_hold() {
     jobs.extend(OUTPUTS.iter().map(|format| ("landscape.jpg", format!("w=1600&fit=clip&fm={format}"))));
     jobs.extend(["w=2000&fm=webp", "w=1200&blur=50&fm=jpg", "fm=png"].map(|query| ("museum.jpg", query.to_owned())));
     jobs.extend(["w=200&fm=webp", "w=200&fm=gif"].map(|query| ("earth.gif", query.to_owned())));
+    jobs.extend(
+        ["museum.jpg", "flower-progressive.jpg", "paper.png"].map(|name| (name, "w=400&fm=jpg#light".to_owned())),
+    );
     for (name, query) in jobs {
         let probe = probe(&sample(name), &Limits::default()).expect("probes");
-        let predicted = predicted_bytes(&probe, &variant(&query), &Settings::default());
+        let (plain, settings) = settings(&query);
+        let predicted = predicted_bytes(&probe, &variant(plain), &settings);
         let output = Command::new(std::env::current_exe().expect("this test"))
             .args(["--exact", "memory::memory_child", "--nocapture"])
             .env(CHILD, format!("{name}?{query}"))

@@ -17,7 +17,7 @@ pub(crate) struct Component {
     pub(super) blocks_wide: usize,
     pub(super) blocks_high: usize,
     /// Samples a block edge in the output.
-    pub(super) eighths: usize,
+    pub(crate) eighths: usize,
     /// Columns and rows of the output plane.
     pub(crate) width: usize,
     pub(crate) height: usize,

@@ -9,6 +9,7 @@ mod bucket;
 mod buckets;
 mod check;
 mod choice;
+mod clock;
 mod convert;
 mod define;
 mod difference;
@@ -50,6 +51,7 @@ pub use choice::{
     AccessForm, AvifChroma, ClientAddress, ColorSpace, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat,
     LogLevel, OnUnprovable, OriginalsMode, PolicyKind, QualityScale, Scaling, Scheme, Trust, WatchMode,
 };
+pub use clock::MachineClock;
 pub use convert::ReadFile;
 pub use define::{Definition, Reload};
 pub use events::{Events, EventsWiring};

@@ -1,8 +1,7 @@
 //! The write story in functions: the same purger, over journals in the bucket of derivatives, without a cache of its own and
 //! without anything on the machine.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use afterimage_cdn::Layer;
@@ -13,7 +12,7 @@ use afterimage_store::bucket::Config as BucketConfig;
 use afterimage_store::{Asker, BucketDerivatives, BucketOriginals, Read, Write};
 
 use crate::value::quoted;
-use crate::{Mistake, Mounted, Settings, Source, Sources, WireError};
+use crate::{Mistake, Mounted, Settings, Source, WireError};
 
 /// How far the clocks of two machines may be apart: so much longer the second sweep waits.
 const SKEW_MS: u64 = 1_000;
@@ -36,23 +35,6 @@ pub struct WritingConfig {
 }
 
 impl Settings {
-    /// The settings of a function: from its environment, and from the file that `AFTERIMAGE_CONFIG` names there.
-    ///
-    /// # Errors
-    /// Every mistake; that the file cannot be read is one.
-    pub fn of_function(environment: BTreeMap<String, String>) -> Result<Self, Vec<Mistake>> {
-        let read = |path: &Path| std::fs::read_to_string(path);
-        let file = match environment.get("AFTERIMAGE_CONFIG") {
-            Some(name) => {
-                let path = PathBuf::from(name);
-                let wrong = |error| vec![Mistake::new("AFTERIMAGE_CONFIG", Some(quoted(name)), format!("{error}"))];
-                Some((path.clone(), read(&path).map_err(wrong)?))
-            }
-            None => None,
-        };
-        Self::load(&Sources { file, environment, overrides: Vec::new(), read_secret: &read })
-    }
-
     /// What a function of the write story needs.
     ///
     /// # Errors
@@ -218,16 +200,5 @@ mod tests {
         assert_eq!(settings(&wrong).writing().unwrap_err()[0].key, "lambda.later_queue");
         let folder = [("AFTERIMAGE_SOURCE_DIRECTORY", "/pictures"), WHOLE[2]];
         assert!(settings(&folder).writing().unwrap_err().iter().any(|mistake| mistake.key == "source.url"));
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_read_is_a_mistake() {
-        let environment = BTreeMap::from([("AFTERIMAGE_CONFIG".to_owned(), "/nowhere/afterimage.toml".to_owned())]);
-        let mistakes = Settings::of_function(environment).unwrap_err();
-        assert!(
-            mistakes[0].to_string().contains("AFTERIMAGE_CONFIG = \"/nowhere/afterimage.toml\""),
-            "{}",
-            mistakes[0]
-        );
     }
 }

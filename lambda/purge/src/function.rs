@@ -2,12 +2,13 @@
 //! time or others can finish is left to a message that comes later.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use afterimage_events::dialect::read_unwrapped;
 use afterimage_events::{Intake, Sender};
 use afterimage_identity::BoxFuture;
-use afterimage_purge::{Ended, Filter, Journal, Later, Order, Purger, Run, Taker};
+use afterimage_lambda::{Answers, now_ms, run_until};
+use afterimage_purge::{Ended, Filter, Journal, Later, Order, Purger, Taker};
 use afterimage_setup::Writing;
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
@@ -41,39 +42,13 @@ pub struct Function {
 /// The bounds of one call.
 #[derive(Clone, Copy)]
 struct Time {
-    now_ms: u64,
-    deadline_ms: u64,
+    deadline: SystemTime,
     /// When work ends.
     until: Instant,
 }
 
-fn unix_ms(at: SystemTime) -> u64 {
-    u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
-}
-
-fn now_ms() -> u64 {
-    unix_ms(SystemTime::now())
-}
-
-impl Function {
-    /// Over buckets that were opened.
-    pub async fn new(writing: Writing, pace: Pace) -> Self {
-        let sender = Sender::connect(&writing.config().later).await;
-        Self { writing, sender, pace }
-    }
-
-    fn time(&self, deadline: SystemTime) -> Time {
-        let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-        // Where the whole time is short, most of it is for work.
-        let margin = self.pace.margin.min(left / 4);
-        Time { now_ms: now_ms(), deadline_ms: unix_ms(deadline), until: Instant::now() + left.saturating_sub(margin) }
-    }
-
-    /// Answers one call, which has to end before `deadline`.
-    ///
-    /// # Errors
-    /// In words; whoever called has to call again.
-    pub fn handle<'a>(&'a self, payload: &'a Value, deadline: SystemTime) -> BoxFuture<'a, Result<Value, String>> {
+impl Answers for Function {
+    fn answer<'a>(&'a self, payload: &'a Value, deadline: SystemTime) -> BoxFuture<'a, Result<Value, String>> {
         let time = self.time(deadline);
         Box::pin(async move {
             match read(payload)? {
@@ -87,6 +62,21 @@ impl Function {
                 Call::Receipts(filter) => self.receipts(&filter).await,
             }
         })
+    }
+}
+
+impl Function {
+    /// Over buckets that were opened.
+    pub async fn new(writing: Writing, pace: Pace) -> Self {
+        let sender = Sender::connect(&writing.config().later).await;
+        Self { writing, sender, pace }
+    }
+
+    fn time(&self, deadline: SystemTime) -> Time {
+        let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        // Where the whole time is short, most of it is for work.
+        let margin = self.pace.margin.min(left / 4);
+        Time { deadline, until: Instant::now() + left.saturating_sub(margin) }
     }
 
     async fn queue(&self, messages: Vec<Message>, time: Time) -> Value {
@@ -110,13 +100,6 @@ impl Function {
         json!({ "batchItemFailures": failed.collect::<Vec<Value>>() })
     }
 
-    fn run(&self, time: Time) -> Run {
-        use std::hash::{BuildHasher as _, RandomState};
-        // Each `RandomState` has keys of its own.
-        let chance = RandomState::new().hash_one(std::process::id());
-        Run::new(time.now_ms, time.deadline_ms, chance)
-    }
-
     /// Takes what buckets say, into a new journal; for each, whether it need not be said again.
     async fn take(&self, bodies: Vec<String>, time: Time) -> Vec<Result<(), String>> {
         let count = bodies.len();
@@ -124,7 +107,7 @@ impl Function {
         if bodies.is_empty() {
             return Vec::new();
         }
-        let run = self.run(time);
+        let run = run_until(time.deadline);
         let purger = match self.writing.purger(self.writing.journals.begin(&run)).await {
             Ok(purger) => purger,
             Err(error) => return all(error.to_string()),
@@ -144,7 +127,7 @@ impl Function {
 
     /// Goes on with what an earlier call left.
     async fn go_on(&self, later: &Later, time: Time) -> Result<(), String> {
-        let run = self.run(time);
+        let run = run_until(time.deadline);
         match self.writing.journals.adopt(&later.journal, &run, now_ms()).await.map_err(|error| error.to_string())? {
             Journal::Over => Ok(()),
             Journal::Busy(until_ms) => {
@@ -160,7 +143,7 @@ impl Function {
 
     /// Purges what somebody wants purged.
     async fn order(&self, order: Order, time: Time) -> Result<Value, String> {
-        let run = self.run(time);
+        let run = run_until(time.deadline);
         let shard = self.writing.journals.begin(&run);
         let purger = self.writing.purger(shard).await.map_err(|error| error.to_string())?;
         let ids = purger.purge(Order { wait: false, ..order }).await.map_err(|error| error.to_string())?;

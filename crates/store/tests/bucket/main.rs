@@ -8,7 +8,6 @@ mod inherited;
 mod kept;
 mod keys;
 mod records;
-mod state;
 mod unasked;
 
 use std::sync::Arc;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use afterimage_testkit::bucket::Fault;
 use afterimage_testkit::lambda::{Function, Outcome, Refused, Sandbox};
 use serde_json::{Value, json};
 
-use crate::state::Fault;
 use crate::world::{World, batch, derivative, removed, tag};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_afterimage-purge");
@@ -144,6 +144,15 @@ async fn killed_in_a_call_the_next_process_finishes() {
 fn a_function_without_its_settings_says_what_is_missing() {
     let refused = Function::new(BINARY).with("AFTERIMAGE_SOURCE_URL", "s3://pictures/o/").try_start();
     let (refused, log) = refused.err().expect("it does not start");
-    assert_eq!(refused, Refused::Exited);
+    let Refused::Error(kind, body) = refused else { panic!("{refused:?}") };
+    let words = body["errorMessage"].as_str().unwrap();
+    assert!(kind == "Afterimage.Configuration" && log.contains(words), "{kind}: {body}");
     assert!(log.contains("derivatives.url") && log.contains("lambda.later_queue"), "{log}");
+}
+
+#[test]
+fn by_hand_it_says_what_it_is() {
+    let output = std::process::Command::new(BINARY).env_clear().output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("docs/operating/lambda.md"));
 }

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 use afterimage_edge::{Door, Edge};
 use afterimage_identity::{Clock, Stamp};
 use afterimage_setup::{Settings, Sources, Wired, locations, wire};
+use afterimage_testkit::bucket::Double;
 use afterimage_testkit::lambda::{Function, Sandbox, url_event};
 use afterimage_testkit::picture;
 use bytes::Bytes;
-
-use crate::double::Double;
 
 pub struct World {
     pub bucket: Double,

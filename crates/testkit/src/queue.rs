@@ -3,19 +3,23 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use afterimage_testkit::{Upstream, answer};
 use serde_json::Value;
+
+use crate::{Upstream, answer};
 
 /// What was sent, and for how long nobody was to see it.
 pub type Sent = (String, Duration);
 
+/// The queue `/111122223333/later`.
 pub struct Queue {
+    /// Where it listens.
     pub base: String,
     sent: Arc<Mutex<Vec<Sent>>>,
     _server: Upstream,
 }
 
 impl Queue {
+    /// Begins to listen.
     pub fn start() -> Self {
         let sent: Arc<Mutex<Vec<Sent>>> = Arc::default();
         let taking = sent.clone();

@@ -103,7 +103,7 @@ settings! {
         buckets: NamedBuckets = "", Kind::NamedBuckets, Restart;
         /// How often a request is tried in all, where a further try may help.
         attempts_max: u32 = "4", count(1, 10), Restart;
-        /// The longest time until an answer begins, for one try.
+        /// The longest time until an answer begins, for one try, and the longest silence within its body.
         attempt_timeout: Duration = "10s", milliseconds(10, 600_000), Restart;
         /// The longest time for all tries together, and once more for a body.
         total_timeout: Duration = "30s", milliseconds(10, 3_600_000), Restart;

@@ -10,11 +10,12 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
 use super::Config;
-use super::connection::{Bucket, Got, aside};
+use super::connection::{Bucket, aside};
 use super::facts::{self, Facts};
 use super::failure::Failure;
 use super::kept::{BucketKeep, KEPT_BEGINNING, KEPT_END};
 use super::standing::{Versioning, standing};
+use super::whole::Got;
 use crate::{Error, Listed, Meta, Object, Page, Read, Stat, Write, keys};
 
 /// [`Write`] over the derivatives of a bucket.

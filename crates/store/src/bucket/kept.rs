@@ -7,9 +7,10 @@ use afterimage_identity::{BoxFuture, Keep, KeepError, Put};
 use aws_sdk_s3::primitives::ByteStream;
 use tokio::sync::OnceCell;
 
-use super::connection::{Bucket, Got};
+use super::connection::Bucket;
 use super::failure::{Failure, Why};
 use super::standing::{Versioning, standing};
+use super::whole::Got;
 use crate::keep::{RECORD_BYTES_MAX, check};
 
 /// Where records lie in the place of derivatives. No key of an original has a segment `-`, and a derivative's name has one

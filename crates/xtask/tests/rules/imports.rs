@@ -105,7 +105,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
         "one place decodes and encodes; tests look with an eye of their own",
     ),
     (&["aws-lc-rs", "rustls-pki-types", "rustls-webpki"], &["events"], "one place checks the signatures of SNS"),
-    (&["aws-sdk-s3"], &["store"], "one place speaks to buckets"),
+    (&["aws-sdk-s3", "aws-smithy-checksums"], &["store"], "one place speaks to buckets"),
     (&["aws-sdk-sqs"], &["events"], "one place reads queues"),
     (&["aws-sdk-cloudfront"], &["cdn"], "one place invalidates at CloudFront"),
     (&["aws-config", "aws-runtime"], &["store", "events", "cdn"], "credentials are for those who call"),

@@ -20,6 +20,8 @@ mod fetch;
 mod file;
 mod function;
 mod imgproxy;
+#[cfg(feature = "sqs")]
+mod later;
 mod list;
 mod locations;
 mod mistake;

@@ -416,7 +416,8 @@ settings! {
     /// The functions that purge on AWS. See docs/operating/lambda.md.
     lambda: LambdaSettings {
         /// The URL of the queue of SQS through which they are woken for what is to be done later: second sweeps, and asking CDNs whether
-        /// they are done. `afterimage-purge` has to read it; no server does.
+        /// they are done. `afterimage-purge` has to read it; no server does. Where it is set for `afterimage-render`, an original that a
+        /// request finds gone or changed is said there too.
         later_queue: Option<String> = "", Kind::Text("https://sqs.eu-central-1.amazonaws.com/111122223333/later"), Restart;
     }
 

@@ -11,7 +11,6 @@ use afterimage_purge::{Journals, Parts, Purger, Shard};
 use afterimage_store::bucket::Config as BucketConfig;
 use afterimage_store::{Asker, BucketDerivatives, BucketOriginals, Read, Write};
 
-use crate::value::quoted;
 use crate::{Mistake, Mounted, Settings, Source, WireError};
 
 /// How far the clocks of two machines may be apart: so much longer the second sweep waits.
@@ -57,30 +56,25 @@ impl Settings {
                 "a function keeps derivatives and its journal in a bucket; write s3://BUCKET/PREFIX",
             );
         }
-        if self.lambda.later_queue.is_none() {
+        let later = self.later_queue();
+        if later == Ok(None) {
             missing(
                 "lambda.later_queue",
                 "a function sends itself what is to be done later; write the URL of a queue of SQS",
             );
         }
-        let is_url = |url: &String| ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
-        if let Some(url) = self.lambda.later_queue.as_ref().filter(|url| !is_url(url)) {
-            let remedy =
-                "no URL; write it whole, such as \"https://sqs.eu-central-1.amazonaws.com/111122223333/later\"";
-            found.push(Mistake::new("lambda.later_queue", Some(quoted(url)), remedy.to_owned()));
-        }
         let purge = self.purge_config(Path::new(""));
         let outer = self.outer_caches();
-        let (mut purge, root, derivatives, queue) =
-            match (purge, root, self.derivatives_bucket(), &self.lambda.later_queue) {
-                (Ok(purge), Some(root), Some(bucket), Some(queue)) if found.is_empty() && outer.is_ok() => {
-                    (purge, root, bucket, queue)
-                }
-                (purge, ..) => {
-                    found.extend(purge.err().into_iter().chain(outer.err()).flatten());
-                    return Err(found);
-                }
-            };
+        let (mut purge, root, derivatives, queue) = match (purge, root, self.derivatives_bucket(), later) {
+            (Ok(purge), Some(root), Some(bucket), Ok(Some(queue))) if found.is_empty() && outer.is_ok() => {
+                (purge, root, bucket, queue)
+            }
+            (purge, _, _, later) => {
+                found.extend(later.err());
+                found.extend(purge.err().into_iter().chain(outer.err()).flatten());
+                return Err(found);
+            }
+        };
         let buckets = self.bucket_configs(&root);
         let places = self.events_wiring(&root).map(|events| events.places);
         let bucket = |(prefix, source): (String, Source)| Some((prefix, buckets.get(&source.to_string())?.clone()));
@@ -98,12 +92,7 @@ impl Settings {
                 originals: Vec::new(),
                 derivatives: Vec::new(),
             }),
-            later: QueueConfig {
-                url: queue.clone(),
-                endpoint: self.events.sqs_endpoint.clone(),
-                region: self.events.sqs_region.clone(),
-                profile: self.events.sqs_profile.clone(),
-            },
+            later: queue,
         })
     }
 }

@@ -53,7 +53,7 @@ impl World {
             ("S3_ENDPOINT", self.bucket.endpoint.clone()),
             ("S3_PATH_STYLE", "true".to_owned()),
             ("S3_PROFILES_FILE", self.bucket.profiles().display().to_string()),
-            ("LAMBDA_LATER_QUEUE", format!("{}/111122223333/later", self.queue.base)),
+            ("LAMBDA_LATER_QUEUE", self.queue.url()),
             ("EVENTS_SQS_REGION", "eu-central-1".to_owned()),
             ("PURGE_FILL_TIMEOUT", "3s".to_owned()),
             ("RENDER_TIMEOUT", "1s".to_owned()),

@@ -2,6 +2,7 @@
 //! streams what it answers. Nothing is decided here.
 
 mod answer;
+mod notices;
 mod request;
 mod settle;
 mod start;
@@ -29,8 +30,8 @@ fn main() -> ExitCode {
     // One event at a time, and renders have threads of their own: more threads would only have to be started.
     let threads = tokio::runtime::Builder::new_current_thread();
     afterimage_lambda::start("docs/operating/lambda-render.md", threads, async || {
-        let (edge, door) = start::start().map_err(Ended::Refused)?;
-        let settling = Settling(edge.clone());
+        let (edge, notices, door) = start::start().map_err(Ended::Refused)?;
+        let settling = Settling { edge: edge.clone(), notices };
         let handler = service_fn(move |event| answer_one(edge.clone(), door, event));
         Runtime::new(handler).layer(settling).run().await.map_err(Ended::Unheard)
     })

@@ -4,4 +4,5 @@ mod beside;
 mod binary;
 mod fuse;
 mod kill;
+mod noticed;
 mod world;

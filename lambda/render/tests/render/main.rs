@@ -3,5 +3,6 @@
 mod absence;
 mod answers;
 mod faults;
+mod notices;
 mod sleep;
 mod world;

@@ -75,6 +75,6 @@ pub use size::Bytes;
 pub use source::{Placed, Source};
 pub use table::*;
 pub use upstream::{AskedServer, Upstream};
-pub use wire::{DiskTier, WireError, Wired, Wiring, watch, wire, wire_with};
+pub use wire::{DiskTier, Proof, WireError, Wired, Wiring, watch, wire, wire_with};
 #[cfg(all(feature = "s3", feature = "sqs"))]
 pub use writing::{Writing, WritingConfig};

@@ -9,9 +9,9 @@ use afterimage_events::{Places, QueueConfig};
 use afterimage_identity::{Clock, Invalidate};
 use afterimage_purge::{Journals, Parts, Purger, Shard};
 use afterimage_store::bucket::Config as BucketConfig;
-use afterimage_store::{Asker, BucketDerivatives, BucketOriginals, Read, Write};
+use afterimage_store::{Asker, BucketDerivatives, BucketOriginals, Read};
 
-use crate::{Mistake, Mounted, Settings, Source, WireError};
+use crate::{Mistake, Mounted, Proof, Settings, Source, WireError};
 
 /// How far the clocks of two machines may be apart: so much longer the second sweep waits.
 const SKEW_MS: u64 = 1_000;
@@ -100,8 +100,9 @@ impl Settings {
 /// The write story of a function, ready for one journal after the other.
 pub struct Writing {
     config: WritingConfig,
-    purge: afterimage_purge::Config,
-    derivatives: Arc<dyn Write>,
+    derivatives: Arc<BucketDerivatives>,
+    buckets: Vec<Arc<BucketOriginals>>,
+    /// All of them as one.
     originals: Arc<dyn Read>,
     clock: Arc<dyn Clock>,
     /// The journals.
@@ -109,23 +110,32 @@ pub struct Writing {
 }
 
 impl Writing {
-    /// Opens the buckets, which have to show that absence can be proven and that what is deleted is gone. Blocks until they have.
+    /// Opens the buckets, which have to show that absence can be proven and that what is deleted is gone: before this returns, which
+    /// blocks until they have, or before the first [`purger`](Self::purger).
+    ///
+    /// At the start a derivative is written, read and deleted as well. A process that has no time for it finds a missing right when it
+    /// uses it, and no purge is done before it was used with success.
     ///
     /// # Errors
     /// [`WireError::Store`] says which could not be had, with the remedy.
-    pub fn open(config: WritingConfig, clock: Arc<dyn Clock>) -> Result<Self, WireError> {
-        let derivatives = BucketDerivatives::open(&config.derivatives)?;
+    pub fn open(config: WritingConfig, proof: Proof, clock: Arc<dyn Clock>) -> Result<Self, WireError> {
+        let (derivatives, buckets) = match proof {
+            Proof::AtStart => {
+                let derivatives = BucketDerivatives::open(&config.derivatives)?;
+                (derivatives, opened(&config, BucketOriginals::open)?)
+            }
+            Proof::WhenNeeded => {
+                let derivatives = BucketDerivatives::open_unasked(&config.derivatives)?;
+                (derivatives, opened(&config, BucketOriginals::open_unasked)?)
+            }
+        };
         let journals = Journals::new(Arc::new(derivatives.keep()));
-        let (mut opened, mut recoverable) = (Vec::new(), Vec::new());
-        for (prefix, bucket) in &config.originals {
-            let originals = BucketOriginals::open(bucket)?;
-            recoverable.extend(originals.recoverable());
-            opened.push((prefix.clone(), Arc::new(originals) as Arc<dyn Read>));
-        }
-        let (_, root) = opened.remove(0);
-        let originals = if opened.is_empty() { root } else { Arc::new(Mounted::new(root, opened)) };
-        let purge = afterimage_purge::Config { recoverable, ..config.purge.clone() };
-        Ok(Self { config, purge, derivatives: Arc::new(derivatives), originals, clock, journals })
+        let prefixes = config.originals.iter().map(|(prefix, _)| prefix.clone());
+        let read = buckets.iter().map(|bucket| bucket.clone() as Arc<dyn Read>);
+        let mut placed: Vec<(String, Arc<dyn Read>)> = prefixes.zip(read).collect();
+        let (_, root) = placed.remove(0);
+        let originals = if placed.is_empty() { root } else { Arc::new(Mounted::new(root, placed)) };
+        Ok(Self { config, derivatives: Arc::new(derivatives), buckets, originals, clock, journals })
     }
 
     /// The settings it was opened with.
@@ -136,8 +146,16 @@ impl Writing {
     /// The write story over one journal; what is being told to outer caches is kept beside it.
     ///
     /// # Errors
-    /// [`WireError::Purge`]: the journal cannot be used, or somebody else goes on with it.
+    /// [`WireError::Purge`]: the journal cannot be used, or somebody else goes on with it. [`WireError::Store`] as in
+    /// [`open`](Self::open), where nothing was shown yet.
     pub async fn purger(&self, shard: Shard) -> Result<Arc<Purger>, WireError> {
+        self.derivatives.show().await?;
+        for bucket in &self.buckets {
+            bucket.show().await?;
+        }
+        // What a bucket keeps is known once it has shown what it is.
+        let recoverable = self.buckets.iter().filter_map(|bucket| bucket.recoverable()).collect();
+        let config = afterimage_purge::Config { recoverable, ..self.config.purge.clone() };
         let outer = |config: &afterimage_cdn::Config| {
             let layer = Layer::open(config, Some(shard.outbox(&config.name)), self.clock.clone());
             let layer = layer.map_err(|why| WireError::Outer(format!("{}: {why}", config.name)))?;
@@ -151,8 +169,15 @@ impl Writing {
             invalidators: self.config.outer.iter().map(outer).collect::<Result<_, WireError>>()?,
             clock: self.clock.clone(),
         };
-        Ok(Purger::open_shard(self.purge.clone(), parts, shard).await?)
+        Ok(Purger::open_shard(config, parts, shard).await?)
     }
+}
+
+fn opened(
+    config: &WritingConfig,
+    open: impl Fn(&BucketConfig) -> Result<BucketOriginals, afterimage_store::Error>,
+) -> Result<Vec<Arc<BucketOriginals>>, afterimage_store::Error> {
+    config.originals.iter().map(|(_, bucket)| open(bucket).map(Arc::new)).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use afterimage_identity::BoxFuture;
 use afterimage_purge::Run;
-use afterimage_setup::{MachineClock, Writing};
+use afterimage_setup::{MachineClock, Proof, Writing};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tokio::runtime::Builder;
@@ -22,12 +22,13 @@ pub trait Answers: Send + Sync + 'static {
     fn answer<'a>(&'a self, payload: &'a Value, deadline: SystemTime) -> BoxFuture<'a, Result<Value, String>>;
 }
 
-/// A process of the write story, from `main` to its end: the function is made over the buckets that the settings name.
-pub fn serve<F: Answers>(function: impl AsyncFnOnce(Writing) -> F) -> std::process::ExitCode {
+/// A process of the write story, from `main` to its end: the function is made over the buckets that the settings name, which prove
+/// themselves at its start, or in its first call.
+pub fn serve<F: Answers>(proof: Proof, function: impl AsyncFnOnce(Writing) -> F) -> std::process::ExitCode {
     let mut threads = Builder::new_multi_thread();
     threads.worker_threads(2);
     start("docs/operating/lambda.md", threads, async || {
-        let function = Arc::new(function(open().map_err(Ended::Refused)?).await);
+        let function = Arc::new(function(open(proof).map_err(Ended::Refused)?).await);
         let answer = service_fn(|event: LambdaEvent<Value>| {
             let function = function.clone();
             async move {
@@ -39,9 +40,9 @@ pub fn serve<F: Answers>(function: impl AsyncFnOnce(Writing) -> F) -> std::proce
     })
 }
 
-fn open() -> Result<Writing, String> {
+fn open(proof: Proof) -> Result<Writing, String> {
     let config = settings()?.writing().map_err(|mistakes| list(&mistakes))?;
-    Writing::open(config, Arc::new(MachineClock)).map_err(|error| error.to_string())
+    Writing::open(config, proof, Arc::new(MachineClock)).map_err(|error| error.to_string())
 }
 
 fn unix_ms(at: SystemTime) -> u64 {

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use afterimage_lambda_purge::{Function, Pace};
+use afterimage_setup::Proof;
 
 fn main() -> ExitCode {
-    afterimage_lambda::serve(async |writing| Function::new(writing, Pace::default()).await)
+    // A deletion waits for it. Where a right is missing, every call says so.
+    afterimage_lambda::serve(Proof::WhenNeeded, async |writing| Function::new(writing, Pace::default()).await)
 }

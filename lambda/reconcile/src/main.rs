@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use afterimage_lambda_reconcile::Function;
+use afterimage_setup::Proof;
 
 fn main() -> ExitCode {
-    afterimage_lambda::serve(Function::new)
+    // Nobody waits for it, and a role that lacks something is found before anything is compared.
+    afterimage_lambda::serve(Proof::AtStart, Function::new)
 }

@@ -2,6 +2,7 @@
 //! all who try one succeeds; that is all that those who share a journal need of each other.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use afterimage_identity::{BoxFuture, Keep, KeepError, Put};
 use aws_sdk_s3::primitives::ByteStream;
@@ -25,7 +26,7 @@ const TRIES_MAX: usize = 5;
 pub struct BucketKeep {
     bucket: Bucket,
     /// What deleting takes here, once that is known.
-    versioning: OnceCell<Versioning>,
+    versioning: Arc<OnceCell<Versioning>>,
 }
 
 fn failed(failure: Failure) -> KeepError {
@@ -33,7 +34,7 @@ fn failed(failure: Failure) -> KeepError {
 }
 
 impl BucketKeep {
-    pub(super) fn new(bucket: Bucket, versioning: OnceCell<Versioning>) -> Self {
+    pub(super) fn new(bucket: Bucket, versioning: Arc<OnceCell<Versioning>>) -> Self {
         Self { bucket, versioning }
     }
 

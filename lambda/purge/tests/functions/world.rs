@@ -8,7 +8,7 @@ use afterimage_identity::{CacheTag, Original, OriginalKey, Receipt, ReceiptState
 use afterimage_lambda::Answers as _;
 use afterimage_lambda_purge::{Function, Pace};
 use afterimage_purge::Filter;
-use afterimage_setup::{MachineClock, Settings, Writing, WritingConfig};
+use afterimage_setup::{MachineClock, Proof, Settings, Writing, WritingConfig};
 use afterimage_store::bucket::Limits;
 use afterimage_testkit::bucket::Double;
 use afterimage_testkit::{Double as CloudFront, DoubleRules, Queue};
@@ -178,7 +178,7 @@ impl World {
     }
 
     pub fn writing(&self) -> Writing {
-        tokio::task::block_in_place(|| Writing::open(self.config(), Arc::new(MachineClock)).unwrap())
+        tokio::task::block_in_place(|| Writing::open(self.config(), Proof::AtStart, Arc::new(MachineClock)).unwrap())
     }
 
     pub async fn receipts(&self) -> Vec<Receipt> {
@@ -214,7 +214,7 @@ impl World {
 pub async fn process(config: WritingConfig, fuse: Arc<Fuse>, payload: Value, deadline: Duration) -> Became {
     let (done, became) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        let writing = Writing::open(config, Arc::new(MachineClock)).unwrap();
+        let writing = Writing::open(config, Proof::WhenNeeded, Arc::new(MachineClock)).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let pace = Pace { margin: Duration::from_millis(300), quiet: Duration::from_millis(1_500) };
         let dies = fuse.clone();

@@ -1,10 +1,11 @@
 //! What a request finds that nothing has told is said to the purge function, behind the answer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use afterimage_lambda::Answers as _;
 use afterimage_lambda_purge::{Function as Purge, Pace};
-use afterimage_setup::{MachineClock, Settings, Writing};
+use afterimage_setup::{MachineClock, Proof, Settings, Writing};
 use afterimage_testkit::Queue;
 use afterimage_testkit::lambda::url_event;
 use serde_json::{Value, json};
@@ -40,7 +41,8 @@ async fn purge(world: &World, queue: &Queue, body: &str) -> Value {
         }
     });
     let config = Settings::of_function(world.environment_with(queue)).unwrap().writing().unwrap();
-    let writing = tokio::task::block_in_place(|| Writing::open(config, std::sync::Arc::new(MachineClock)).unwrap());
+    let writing =
+        tokio::task::block_in_place(|| Writing::open(config, Proof::WhenNeeded, Arc::new(MachineClock)).unwrap());
     let pace = Pace { margin: MS(200), quiet: MS(300) };
     let batch = json!({"Records": [{"eventSource": "aws:sqs", "messageId": "m1", "body": body}]});
     Purge::new(writing, pace).await.answer(&batch, SystemTime::now() + Duration::from_secs(8)).await.unwrap()

@@ -4,5 +4,6 @@ mod beside;
 mod binary;
 mod fuse;
 mod kill;
+mod many;
 mod noticed;
 mod world;

@@ -34,6 +34,8 @@ locals {
     # Nobody but this distribution reaches the function, and the rewriting at the edge has checked policy and signature.
     "server.trust"   = "canonical"
     "render.timeout" = "${var.render_timeout_s - 2}s"
+    # What a viewer's request finds gone and no event told.
+    "lambda.later_queue" = aws_sqs_queue.later.url
   }
 
   # The rewriting at the edge leads every spelling to one canonical path, so paths are exact where there are no tags. In cheap mode what

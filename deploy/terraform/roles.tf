@@ -75,14 +75,14 @@ locals {
   [local.statement_invalidate, local.statement_later, local.statement_dead])
 }
 
-# Reads, makes, keeps, and takes back what it kept of an original that changed meanwhile. It invalidates nothing.
+# Reads, makes, keeps, takes back what it kept of an original that changed meanwhile, and says what it found gone. It invalidates nothing.
 resource "aws_iam_role_policy" "render" {
   name = "render"
   role = aws_iam_role.function["render"].id
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat([local.statement_logs["render"]], local.statements_originals, local.statements_derivatives)
+    Statement = concat([local.statement_logs["render"]], local.statements_originals, local.statements_derivatives, [local.statement_later])
   })
 }
 

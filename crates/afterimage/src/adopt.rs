@@ -9,12 +9,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use afterimage_adopt::{Do, Kind, Options, Outcome, Plan, Reach, Request, Written, carry_out, forget, survey};
 use afterimage_cdn::{By, CloudFront, Config as Outer, Kind as OuterKind, Layer, Pace};
 use afterimage_identity::{Clock, Forecast, Invalidate};
-use afterimage_setup::{Settings, Source};
+use afterimage_setup::{MachineClock, Settings, Source};
 use afterimage_store::inherited::{Inherited, InheritedFolder};
 use indicatif::ProgressBar;
 
 use crate::cli::{Adopt, Common, Scope};
-use crate::clock::MachineClock;
 use crate::exit::Exit;
 use crate::instance::{canonical, settings};
 use crate::printing;

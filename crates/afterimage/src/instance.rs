@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use afterimage_control::{AccessKey, Control, Guard, InvalidationConfig, Invalidations, Limits, Meters, router};
 use afterimage_edge::Door;
-use afterimage_setup::{Locations, Settings, Shape, Source, Sources, Wired, locations, wire};
+use afterimage_setup::{Locations, MachineClock, Settings, Shape, Source, Sources, Wired, locations, wire};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::cli::Common;
 use crate::client::Client;
-use crate::clock::MachineClock;
 use crate::exit::Exit;
 
 /// The environment as text; what is not UTF-8 is no setting of ours.

@@ -5,7 +5,6 @@ mod adopt;
 mod aside;
 mod cli;
 mod client;
-mod clock;
 mod commands;
 mod connection;
 mod entrance;

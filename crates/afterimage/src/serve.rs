@@ -11,7 +11,7 @@ use afterimage_edge::{Door, Edge, ForwardedHost, Reply, Viewer};
 use afterimage_events::{Mode, Watch};
 use afterimage_identity::OriginalKey;
 use afterimage_origin::Body as Passed;
-use afterimage_setup::{Locations, LogFormat, Settings, Source, Trust, Wired, promise, watch, wire};
+use afterimage_setup::{Locations, LogFormat, MachineClock, Settings, Source, Trust, Wired, promise, watch, wire};
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -25,7 +25,6 @@ use tower::ServiceExt;
 
 use crate::access_log::AccessLog;
 use crate::cli::{Common, Serve};
-use crate::clock::MachineClock;
 use crate::entrances::Entrances;
 use crate::exit::Exit;
 use crate::instance::{self, control, list, places, settings, shape};

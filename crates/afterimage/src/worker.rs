@@ -6,8 +6,8 @@ use std::sync::Arc;
 use afterimage_confine::{Answer, Error, Limits, Report, Workers, serve};
 use afterimage_edge::WorkerCommand;
 use afterimage_imaging::job;
+use afterimage_setup::MachineClock;
 
-use crate::clock::MachineClock;
 use crate::exit::Exit;
 
 /// How this program is started as a worker. The link leads to the very file that runs, also when a newer one has its name.

@@ -108,6 +108,11 @@ async fn observe_original(
     if is_free(nothing_stored, happened, found_by) {
         return None;
     }
+    // Each process that answers requests elsewhere and had it in memory says so once more behind its purge. Where nothing of it is
+    // stored, that purge was made; outer caches were told by it, and telling them has its price.
+    if purger.config.fills_elsewhere && found_by == FoundBy::Read && happened == Happened::Removed && nothing_stored {
+        return None;
+    }
     let selector = [afterimage_identity::Selector::Original(original.clone())];
     // Nothing stored, nobody outside to tell: the fence alone says whether there was anything, and the source need not
     // be asked, which may mean reading a file that is still being copied.

@@ -1,6 +1,8 @@
 //! The read story alone, for a process that is asked one thing at a time, is put to sleep in between, and may never wake up: a
 //! function in front of buckets. No lock, no state, no write story, and nothing that counts on a clock that goes on.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::size::Bytes;
 use crate::table::Settings;
 use crate::value::quoted;
 use crate::wire::{self, Proof, WireError, Wiring};
-use crate::{Source, bucket};
+use crate::{Source, Sources, bucket};
 
 /// The longest answer that a function may stream: 200 MB, its head included
 /// (docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html).
@@ -23,6 +25,24 @@ pub const FUNCTION_ANSWER_BYTES_MAX: u64 = 200 << 20;
 const ORIGINAL_BYTES_MAX: u64 = FUNCTION_ANSWER_BYTES_MAX - (1 << 20);
 
 impl Settings {
+    /// The settings of a function: from its environment, and from the file that `AFTERIMAGE_CONFIG` names there, beside the
+    /// bootstrap where its path is relative.
+    ///
+    /// # Errors
+    /// Every mistake; that the file cannot be read is one.
+    pub fn of_function(environment: BTreeMap<String, String>) -> Result<Self, Vec<Mistake>> {
+        let read = |path: &Path| std::fs::read_to_string(path);
+        let file = match environment.get("AFTERIMAGE_CONFIG").filter(|name| !name.is_empty()) {
+            Some(name) => {
+                let path = environment.get("LAMBDA_TASK_ROOT").map(PathBuf::from).unwrap_or_default().join(name);
+                let wrong = |error| vec![Mistake::new("AFTERIMAGE_CONFIG", Some(quoted(name)), format!("{error}"))];
+                Some((path.clone(), read(&path).map_err(wrong)?))
+            }
+            None => None,
+        };
+        Self::load(&Sources { file, environment, overrides: Vec::new(), read_secret: &read })
+    }
+
     /// What a function cannot do of what these settings ask for.
     ///
     /// # Errors
@@ -134,5 +154,25 @@ mod tests {
         let bytes = |text| [SOURCE, DERIVED, ("AFTERIMAGE_LIMITS_SOURCE_BYTES_MAX", text)];
         check(&bytes("199MiB"), &[]);
         check(&bytes("200MiB"), &["limits.source_bytes_max"]);
+    }
+
+    #[test]
+    fn a_file_lies_beside_the_bootstrap_and_one_that_cannot_be_read_is_a_mistake() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("own.toml"), "[source]\nname = \"shop\"\n").unwrap();
+        let root = folder.path().display().to_string();
+        let load = |name: &str| {
+            let pairs = [("AFTERIMAGE_CONFIG", name), ("LAMBDA_TASK_ROOT", &root)];
+            Settings::of_function(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+        };
+        let named = |settings: Settings| settings.source.name.as_str().to_owned();
+        let usual = named(Settings::default());
+        let absolute = folder.path().join("own.toml").display().to_string();
+        for (config, name) in [("own.toml", "shop"), (&absolute, "shop"), ("", &usual)] {
+            assert_eq!(load(config).map(named), Ok(name.to_owned()), "{config}");
+        }
+        let mistakes = load("/nowhere/afterimage.toml").unwrap_err();
+        let words = mistakes[0].to_string();
+        assert!(words.contains("AFTERIMAGE_CONFIG = \"/nowhere/afterimage.toml\""), "{words}");
     }
 }

@@ -9,6 +9,7 @@ mod bucket;
 mod buckets;
 mod check;
 mod choice;
+mod clock;
 mod convert;
 mod define;
 mod difference;
@@ -19,6 +20,8 @@ mod fetch;
 mod file;
 mod function;
 mod imgproxy;
+#[cfg(feature = "sqs")]
+mod later;
 mod list;
 mod locations;
 mod mistake;
@@ -50,6 +53,7 @@ pub use choice::{
     AccessForm, AvifChroma, ClientAddress, ColorSpace, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat,
     LogLevel, OnUnprovable, OriginalsMode, PolicyKind, QualityScale, Scaling, Scheme, Trust, WatchMode,
 };
+pub use clock::MachineClock;
 pub use convert::ReadFile;
 pub use define::{Definition, Reload};
 pub use events::{Events, EventsWiring};
@@ -71,6 +75,6 @@ pub use size::Bytes;
 pub use source::{Placed, Source};
 pub use table::*;
 pub use upstream::{AskedServer, Upstream};
-pub use wire::{DiskTier, WireError, Wired, Wiring, watch, wire, wire_with};
+pub use wire::{DiskTier, Proof, WireError, Wired, Wiring, watch, wire, wire_with};
 #[cfg(all(feature = "s3", feature = "sqs"))]
 pub use writing::{Writing, WritingConfig};

@@ -103,7 +103,7 @@ settings! {
         buckets: NamedBuckets = "", Kind::NamedBuckets, Restart;
         /// How often a request is tried in all, where a further try may help.
         attempts_max: u32 = "4", count(1, 10), Restart;
-        /// The longest time until an answer begins, for one try.
+        /// The longest time until an answer begins, for one try, and the longest silence within its body.
         attempt_timeout: Duration = "10s", milliseconds(10, 600_000), Restart;
         /// The longest time for all tries together, and once more for a body.
         total_timeout: Duration = "30s", milliseconds(10, 3_600_000), Restart;
@@ -416,7 +416,8 @@ settings! {
     /// The functions that purge on AWS. See docs/operating/lambda.md.
     lambda: LambdaSettings {
         /// The URL of the queue of SQS through which they are woken for what is to be done later: second sweeps, and asking CDNs whether
-        /// they are done. `afterimage-purge` has to read it; no server does.
+        /// they are done. `afterimage-purge` has to read it; no server does. Where it is set for `afterimage-render`, an original that a
+        /// request finds gone or changed is said there too.
         later_queue: Option<String> = "", Kind::Text("https://sqs.eu-central-1.amazonaws.com/111122223333/later"), Restart;
     }
 

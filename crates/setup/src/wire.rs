@@ -224,7 +224,7 @@ fn open_cache(wiring: &Wiring, clock: &Arc<dyn Clock>) -> Result<Cache<Kept>, Wi
 
 /// When a bucket has to show what it can prove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Proof {
+pub enum Proof {
     /// Before anything is served: what is missing is said while somebody looks.
     AtStart,
     /// Before the first answer that needs it.

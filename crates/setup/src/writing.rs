@@ -1,8 +1,7 @@
 //! The write story in functions: the same purger, over journals in the bucket of derivatives, without a cache of its own and
 //! without anything on the machine.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use afterimage_cdn::Layer;
@@ -10,10 +9,9 @@ use afterimage_events::{Places, QueueConfig};
 use afterimage_identity::{Clock, Invalidate};
 use afterimage_purge::{Journals, Parts, Purger, Shard};
 use afterimage_store::bucket::Config as BucketConfig;
-use afterimage_store::{Asker, BucketDerivatives, BucketOriginals, Read, Write};
+use afterimage_store::{Asker, BucketDerivatives, BucketOriginals, Read};
 
-use crate::value::quoted;
-use crate::{Mistake, Mounted, Settings, Source, Sources, WireError};
+use crate::{Mistake, Mounted, Proof, Settings, Source, WireError};
 
 /// How far the clocks of two machines may be apart: so much longer the second sweep waits.
 const SKEW_MS: u64 = 1_000;
@@ -36,23 +34,6 @@ pub struct WritingConfig {
 }
 
 impl Settings {
-    /// The settings of a function: from its environment, and from the file that `AFTERIMAGE_CONFIG` names there.
-    ///
-    /// # Errors
-    /// Every mistake; that the file cannot be read is one.
-    pub fn of_function(environment: BTreeMap<String, String>) -> Result<Self, Vec<Mistake>> {
-        let read = |path: &Path| std::fs::read_to_string(path);
-        let file = match environment.get("AFTERIMAGE_CONFIG") {
-            Some(name) => {
-                let path = PathBuf::from(name);
-                let wrong = |error| vec![Mistake::new("AFTERIMAGE_CONFIG", Some(quoted(name)), format!("{error}"))];
-                Some((path.clone(), read(&path).map_err(wrong)?))
-            }
-            None => None,
-        };
-        Self::load(&Sources { file, environment, overrides: Vec::new(), read_secret: &read })
-    }
-
     /// What a function of the write story needs.
     ///
     /// # Errors
@@ -75,30 +56,25 @@ impl Settings {
                 "a function keeps derivatives and its journal in a bucket; write s3://BUCKET/PREFIX",
             );
         }
-        if self.lambda.later_queue.is_none() {
+        let later = self.later_queue();
+        if later == Ok(None) {
             missing(
                 "lambda.later_queue",
                 "a function sends itself what is to be done later; write the URL of a queue of SQS",
             );
         }
-        let is_url = |url: &String| ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
-        if let Some(url) = self.lambda.later_queue.as_ref().filter(|url| !is_url(url)) {
-            let remedy =
-                "no URL; write it whole, such as \"https://sqs.eu-central-1.amazonaws.com/111122223333/later\"";
-            found.push(Mistake::new("lambda.later_queue", Some(quoted(url)), remedy.to_owned()));
-        }
         let purge = self.purge_config(Path::new(""));
         let outer = self.outer_caches();
-        let (mut purge, root, derivatives, queue) =
-            match (purge, root, self.derivatives_bucket(), &self.lambda.later_queue) {
-                (Ok(purge), Some(root), Some(bucket), Some(queue)) if found.is_empty() && outer.is_ok() => {
-                    (purge, root, bucket, queue)
-                }
-                (purge, ..) => {
-                    found.extend(purge.err().into_iter().chain(outer.err()).flatten());
-                    return Err(found);
-                }
-            };
+        let (mut purge, root, derivatives, queue) = match (purge, root, self.derivatives_bucket(), later) {
+            (Ok(purge), Some(root), Some(bucket), Ok(Some(queue))) if found.is_empty() && outer.is_ok() => {
+                (purge, root, bucket, queue)
+            }
+            (purge, _, _, later) => {
+                found.extend(later.err());
+                found.extend(purge.err().into_iter().chain(outer.err()).flatten());
+                return Err(found);
+            }
+        };
         let buckets = self.bucket_configs(&root);
         let places = self.events_wiring(&root).map(|events| events.places);
         let bucket = |(prefix, source): (String, Source)| Some((prefix, buckets.get(&source.to_string())?.clone()));
@@ -116,12 +92,7 @@ impl Settings {
                 originals: Vec::new(),
                 derivatives: Vec::new(),
             }),
-            later: QueueConfig {
-                url: queue.clone(),
-                endpoint: self.events.sqs_endpoint.clone(),
-                region: self.events.sqs_region.clone(),
-                profile: self.events.sqs_profile.clone(),
-            },
+            later: queue,
         })
     }
 }
@@ -129,8 +100,9 @@ impl Settings {
 /// The write story of a function, ready for one journal after the other.
 pub struct Writing {
     config: WritingConfig,
-    purge: afterimage_purge::Config,
-    derivatives: Arc<dyn Write>,
+    derivatives: Arc<BucketDerivatives>,
+    buckets: Vec<Arc<BucketOriginals>>,
+    /// All of them as one.
     originals: Arc<dyn Read>,
     clock: Arc<dyn Clock>,
     /// The journals.
@@ -138,23 +110,32 @@ pub struct Writing {
 }
 
 impl Writing {
-    /// Opens the buckets, which have to show that absence can be proven and that what is deleted is gone. Blocks until they have.
+    /// Opens the buckets, which have to show that absence can be proven and that what is deleted is gone: before this returns, which
+    /// blocks until they have, or before the first [`purger`](Self::purger).
+    ///
+    /// At the start a derivative is written, read and deleted as well. A process that has no time for it finds a missing right when it
+    /// uses it, and no purge is done before it was used with success.
     ///
     /// # Errors
     /// [`WireError::Store`] says which could not be had, with the remedy.
-    pub fn open(config: WritingConfig, clock: Arc<dyn Clock>) -> Result<Self, WireError> {
-        let derivatives = BucketDerivatives::open(&config.derivatives)?;
+    pub fn open(config: WritingConfig, proof: Proof, clock: Arc<dyn Clock>) -> Result<Self, WireError> {
+        let (derivatives, buckets) = match proof {
+            Proof::AtStart => {
+                let derivatives = BucketDerivatives::open(&config.derivatives)?;
+                (derivatives, opened(&config, BucketOriginals::open)?)
+            }
+            Proof::WhenNeeded => {
+                let derivatives = BucketDerivatives::open_unasked(&config.derivatives)?;
+                (derivatives, opened(&config, BucketOriginals::open_unasked)?)
+            }
+        };
         let journals = Journals::new(Arc::new(derivatives.keep()));
-        let (mut opened, mut recoverable) = (Vec::new(), Vec::new());
-        for (prefix, bucket) in &config.originals {
-            let originals = BucketOriginals::open(bucket)?;
-            recoverable.extend(originals.recoverable());
-            opened.push((prefix.clone(), Arc::new(originals) as Arc<dyn Read>));
-        }
-        let (_, root) = opened.remove(0);
-        let originals = if opened.is_empty() { root } else { Arc::new(Mounted::new(root, opened)) };
-        let purge = afterimage_purge::Config { recoverable, ..config.purge.clone() };
-        Ok(Self { config, purge, derivatives: Arc::new(derivatives), originals, clock, journals })
+        let prefixes = config.originals.iter().map(|(prefix, _)| prefix.clone());
+        let read = buckets.iter().map(|bucket| bucket.clone() as Arc<dyn Read>);
+        let mut placed: Vec<(String, Arc<dyn Read>)> = prefixes.zip(read).collect();
+        let (_, root) = placed.remove(0);
+        let originals = if placed.is_empty() { root } else { Arc::new(Mounted::new(root, placed)) };
+        Ok(Self { config, derivatives: Arc::new(derivatives), buckets, originals, clock, journals })
     }
 
     /// The settings it was opened with.
@@ -165,8 +146,16 @@ impl Writing {
     /// The write story over one journal; what is being told to outer caches is kept beside it.
     ///
     /// # Errors
-    /// [`WireError::Purge`]: the journal cannot be used, or somebody else goes on with it.
+    /// [`WireError::Purge`]: the journal cannot be used, or somebody else goes on with it. [`WireError::Store`] as in
+    /// [`open`](Self::open), where nothing was shown yet.
     pub async fn purger(&self, shard: Shard) -> Result<Arc<Purger>, WireError> {
+        self.derivatives.show().await?;
+        for bucket in &self.buckets {
+            bucket.show().await?;
+        }
+        // What a bucket keeps is known once it has shown what it is.
+        let recoverable = self.buckets.iter().filter_map(|bucket| bucket.recoverable()).collect();
+        let config = afterimage_purge::Config { recoverable, ..self.config.purge.clone() };
         let outer = |config: &afterimage_cdn::Config| {
             let layer = Layer::open(config, Some(shard.outbox(&config.name)), self.clock.clone());
             let layer = layer.map_err(|why| WireError::Outer(format!("{}: {why}", config.name)))?;
@@ -180,8 +169,15 @@ impl Writing {
             invalidators: self.config.outer.iter().map(outer).collect::<Result<_, WireError>>()?,
             clock: self.clock.clone(),
         };
-        Ok(Purger::open_shard(self.purge.clone(), parts, shard).await?)
+        Ok(Purger::open_shard(config, parts, shard).await?)
     }
+}
+
+fn opened(
+    config: &WritingConfig,
+    open: impl Fn(&BucketConfig) -> Result<BucketOriginals, afterimage_store::Error>,
+) -> Result<Vec<Arc<BucketOriginals>>, afterimage_store::Error> {
+    config.originals.iter().map(|(_, bucket)| open(bucket).map(Arc::new)).collect()
 }
 
 #[cfg(test)]
@@ -218,16 +214,5 @@ mod tests {
         assert_eq!(settings(&wrong).writing().unwrap_err()[0].key, "lambda.later_queue");
         let folder = [("AFTERIMAGE_SOURCE_DIRECTORY", "/pictures"), WHOLE[2]];
         assert!(settings(&folder).writing().unwrap_err().iter().any(|mistake| mistake.key == "source.url"));
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_read_is_a_mistake() {
-        let environment = BTreeMap::from([("AFTERIMAGE_CONFIG".to_owned(), "/nowhere/afterimage.toml".to_owned())]);
-        let mistakes = Settings::of_function(environment).unwrap_err();
-        assert!(
-            mistakes[0].to_string().contains("AFTERIMAGE_CONFIG = \"/nowhere/afterimage.toml\""),
-            "{}",
-            mistakes[0]
-        );
     }
 }

@@ -84,6 +84,15 @@ run "strict_sqs_own" {
     condition     = aws_cloudfront_distribution.edge.default_cache_behavior[0].target_origin_id == "render"
     error_message = "Strict: the function is the one origin."
   }
+
+  assert {
+    condition = (
+      aws_lambda_function.render.environment[0].variables["AFTERIMAGE_LAMBDA_LATER_QUEUE"] == aws_sqs_queue.later.url &&
+      anytrue([for statement in jsondecode(aws_iam_role_policy.render.policy).Statement :
+      try(statement.Action == ["sqs:SendMessage"] && statement.Resource == aws_sqs_queue.later.arn, false)])
+    )
+    error_message = "What a request finds gone is said to the purge function, and may be."
+  }
 }
 
 run "strict_lambda_own" {

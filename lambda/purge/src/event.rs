@@ -1,6 +1,7 @@
 //! What a function is called with, in whichever shape it comes. Pure.
 
-use afterimage_purge::{Filter, Later, Order};
+use afterimage_identity::{Happened, Original};
+use afterimage_purge::{Filter, Later, Noticed, Order};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,6 +14,8 @@ pub enum Call {
     Direct(String),
     /// Somebody has to go on with a journal.
     Later(Later),
+    /// A request found what nothing may have told.
+    Noticed(Noticed),
     /// Somebody wants something purged.
     Order(Order),
     /// Somebody wants to see receipts.
@@ -33,6 +36,8 @@ pub struct Message {
 pub enum Body {
     /// That somebody has to go on with a journal.
     Later(Later),
+    /// That a request found what nothing may have told.
+    Noticed(Noticed),
     /// What a bucket says, in some dialect.
     Bucket(String),
 }
@@ -45,6 +50,11 @@ enum Own {
         journal: String,
         #[serde(default)]
         turn: u32,
+    },
+    Noticed {
+        #[serde(flatten)]
+        original: Original,
+        happened: Happened,
     },
     Purge {
         order: Order,
@@ -64,6 +74,7 @@ pub fn read(payload: &Value) -> Result<Call, String> {
         let own = Own::deserialize(payload).map_err(|error| format!("this call cannot be read: {error}"))?;
         return Ok(match own {
             Own::Later { journal, turn } => Call::Later(Later { journal, turn }),
+            Own::Noticed { original, happened } => Call::Noticed(Noticed { original, happened }),
             Own::Purge { order } => Call::Order(order),
             Own::Receipts { filter } => Call::Receipts(filter),
         });
@@ -77,14 +88,15 @@ pub fn read(payload: &Value) -> Result<Call, String> {
         let text = |field: &str| record.get(field).and_then(Value::as_str);
         let id = text("messageId").ok_or("a message of the queue has no messageId")?.to_owned();
         let body = text("body").unwrap_or_default();
-        Ok(Message { id, body: Later::read(body).map_or_else(|| Body::Bucket(body.to_owned()), Body::Later) })
+        let own = || Later::read(body).map(Body::Later).or_else(|| Noticed::read(body).map(Body::Noticed));
+        Ok(Message { id, body: own().unwrap_or_else(|| Body::Bucket(body.to_owned())) })
     };
     records.iter().map(message).collect::<Result<_, &str>>().map(Call::Queue).map_err(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
-    use afterimage_identity::OriginalKey;
+    use afterimage_identity::{OriginalKey, SourceId};
     use afterimage_purge::OrderOf;
     use serde_json::json;
 
@@ -93,6 +105,9 @@ mod tests {
     #[test]
     fn every_shape_is_told_apart() {
         let later = Later { journal: "j".to_owned(), turn: 2 };
+        let key = OriginalKey::new("p/a.jpg").unwrap();
+        let original = Original::new(SourceId::default(), key.clone());
+        let noticed = Noticed { original, happened: Happened::Removed };
         let s3 = json!({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectRemoved:Delete"}]});
         let bridge = json!({"detail-type": "Object Deleted", "source": "aws.s3"});
         let test = json!({"Event": "s3:TestEvent"});
@@ -103,17 +118,19 @@ mod tests {
             {"eventSource": "aws:sqs", "messageId": "1", "body": s3.to_string()},
             {"eventSource": "aws:sqs", "messageId": "2", "body": later.text()},
             {"eventSource": "aws:sqs", "messageId": "3"},
+            {"eventSource": "aws:sqs", "messageId": "4", "body": noticed.text()},
         ]});
         let message = |id: &str, body| Message { id: id.to_owned(), body };
         let wanted = vec![
             message("1", Body::Bucket(s3.to_string())),
             message("2", Body::Later(later.clone())),
             message("3", Body::Bucket(String::new())),
+            message("4", Body::Noticed(noticed.clone())),
         ];
         assert_eq!(read(&queue), Ok(Call::Queue(wanted)));
         assert_eq!(read(&json!({"afterimage": "later", "journal": "j", "turn": 2})), Ok(Call::Later(later)));
         let order = json!({"afterimage": "purge", "order": {"selector": {"key": "p/a.jpg"}}});
-        let key = OriginalKey::new("p/a.jpg").unwrap();
+        assert_eq!(read(&serde_json::from_str(&noticed.text()).unwrap()), Ok(Call::Noticed(noticed)));
         assert_eq!(read(&order), Ok(Call::Order(Order { selector: OrderOf::Key(key), wait: false })));
         assert_eq!(read(&json!({"afterimage": "receipts"})), Ok(Call::Receipts(Filter::default())));
     }

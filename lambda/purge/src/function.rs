@@ -2,12 +2,13 @@
 //! time or others can finish is left to a message that comes later.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use afterimage_events::dialect::read_unwrapped;
 use afterimage_events::{Intake, Sender};
-use afterimage_identity::BoxFuture;
-use afterimage_purge::{Ended, Filter, Journal, Later, Order, Purger, Run, Taker};
+use afterimage_identity::{BoxFuture, Take as _};
+use afterimage_lambda::{Answers, now_ms, run_until};
+use afterimage_purge::{Ended, Filter, Journal, Later, Noticed, Order, Purger, Taker};
 use afterimage_setup::Writing;
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
@@ -38,21 +39,37 @@ pub struct Function {
     pace: Pace,
 }
 
+/// What a call is told of originals.
+#[derive(Default)]
+struct Told {
+    /// By buckets, in some dialect.
+    bodies: Vec<String>,
+    /// By functions that answer requests.
+    noticed: Vec<Noticed>,
+}
+
 /// The bounds of one call.
 #[derive(Clone, Copy)]
 struct Time {
-    now_ms: u64,
-    deadline_ms: u64,
+    deadline: SystemTime,
     /// When work ends.
     until: Instant,
 }
 
-fn unix_ms(at: SystemTime) -> u64 {
-    u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
-}
-
-fn now_ms() -> u64 {
-    unix_ms(SystemTime::now())
+impl Answers for Function {
+    fn answer<'a>(&'a self, payload: &'a Value, deadline: SystemTime) -> BoxFuture<'a, Result<Value, String>> {
+        let time = self.time(deadline);
+        Box::pin(async move {
+            match read(payload)? {
+                Call::Queue(messages) => Ok(self.queue(messages, time).await),
+                Call::Direct(body) => self.take_one(Told { bodies: vec![body], ..Told::default() }, time).await,
+                Call::Noticed(noticed) => self.take_one(Told { noticed: vec![noticed], ..Told::default() }, time).await,
+                Call::Later(later) => self.go_on(&later, time).await.map(|()| json!({})),
+                Call::Order(order) => self.order(order, time).await,
+                Call::Receipts(filter) => self.receipts(&filter).await,
+            }
+        })
+    }
 }
 
 impl Function {
@@ -66,42 +83,27 @@ impl Function {
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
         // Where the whole time is short, most of it is for work.
         let margin = self.pace.margin.min(left / 4);
-        Time { now_ms: now_ms(), deadline_ms: unix_ms(deadline), until: Instant::now() + left.saturating_sub(margin) }
-    }
-
-    /// Answers one call, which has to end before `deadline`.
-    ///
-    /// # Errors
-    /// In words; whoever called has to call again.
-    pub fn handle<'a>(&'a self, payload: &'a Value, deadline: SystemTime) -> BoxFuture<'a, Result<Value, String>> {
-        let time = self.time(deadline);
-        Box::pin(async move {
-            match read(payload)? {
-                Call::Queue(messages) => Ok(self.queue(messages, time).await),
-                Call::Direct(body) => {
-                    let mut results = self.take(vec![body], time).await;
-                    results.pop().unwrap_or(Ok(())).map(|()| json!({}))
-                }
-                Call::Later(later) => self.go_on(&later, time).await.map(|()| json!({})),
-                Call::Order(order) => self.order(order, time).await,
-                Call::Receipts(filter) => self.receipts(&filter).await,
-            }
-        })
+        Time { deadline, until: Instant::now() + left.saturating_sub(margin) }
     }
 
     async fn queue(&self, messages: Vec<Message>, time: Time) -> Value {
-        let (mut heard, mut bodies, mut later) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut told, mut heard, mut noticed, mut later) = (Told::default(), Vec::new(), Vec::new(), Vec::new());
         for Message { id, body } in messages {
             match body {
                 Body::Bucket(body) => {
                     heard.push(id);
-                    bodies.push(body);
+                    told.bodies.push(body);
+                }
+                Body::Noticed(message) => {
+                    noticed.push(id);
+                    told.noticed.push(message);
                 }
                 Body::Later(message) => later.push((id, message)),
             }
         }
+        heard.append(&mut noticed);
         let gone_on = join_all(later.into_iter().map(async |(id, later)| (id, self.go_on(&later, time).await)));
-        let (taken, gone_on) = join(self.take(bodies, time), gone_on).await;
+        let (taken, gone_on) = join(self.take(told, time), gone_on).await;
         let failed = heard.into_iter().zip(taken).chain(gone_on).filter_map(|(id, result)| {
             let why = result.err()?;
             tracing::warn!(id, why, "a message is left to the queue");
@@ -110,30 +112,32 @@ impl Function {
         json!({ "batchItemFailures": failed.collect::<Vec<Value>>() })
     }
 
-    fn run(&self, time: Time) -> Run {
-        use std::hash::{BuildHasher as _, RandomState};
-        // Each `RandomState` has keys of its own.
-        let chance = RandomState::new().hash_one(std::process::id());
-        Run::new(time.now_ms, time.deadline_ms, chance)
+    async fn take_one(&self, told: Told, time: Time) -> Result<Value, String> {
+        let mut results = self.take(told, time).await;
+        results.pop().unwrap_or(Ok(())).map(|()| json!({}))
     }
 
-    /// Takes what buckets say, into a new journal; for each, whether it need not be said again.
-    async fn take(&self, bodies: Vec<String>, time: Time) -> Vec<Result<(), String>> {
-        let count = bodies.len();
+    /// Takes what buckets say and what requests noticed, into a new journal; for each, in this order, whether it need not be said
+    /// again.
+    async fn take(&self, told: Told, time: Time) -> Vec<Result<(), String>> {
+        let count = told.bodies.len() + told.noticed.len();
         let all = |why: String| vec![Err(why); count];
-        if bodies.is_empty() {
+        if count == 0 {
             return Vec::new();
         }
-        let run = self.run(time);
+        let run = run_until(time.deadline);
         let purger = match self.writing.purger(self.writing.journals.begin(&run)).await {
             Ok(purger) => purger,
             Err(error) => return all(error.to_string()),
         };
-        let intake = Intake::new(self.writing.config().places.clone(), Arc::new(Taker::new(purger.clone())));
-        let read = bodies.iter().map(|body| read_unwrapped(body.as_bytes())).collect();
-        let taken = tokio::time::timeout_at(time.until, intake.take_all(read)).await;
-        let results = match taken {
-            Ok(results) => results.into_iter().map(|result| result.map_err(|why| why.to_string())).collect(),
+        let taker = Arc::new(Taker::new(purger.clone()));
+        let intake = Intake::new(self.writing.config().places.clone(), taker.clone());
+        let read = told.bodies.iter().map(|body| read_unwrapped(body.as_bytes())).collect();
+        let taken = join(intake.take_all(read), self.take_noticed(&taker, told.noticed));
+        let results = match tokio::time::timeout_at(time.until, taken).await {
+            Ok((heard, noticed)) => {
+                heard.into_iter().map(|result| result.map_err(|why| why.to_string())).chain(noticed).collect()
+            }
             Err(_) => all("there was no time to ask about it".to_owned()),
         };
         match self.work(&purger, &Later::new(&run.name), time, true).await {
@@ -142,9 +146,33 @@ impl Function {
         }
     }
 
+    /// Takes what requests noticed, each original once, whichever processes noticed it.
+    async fn take_noticed(&self, taker: &Taker, noticed: Vec<Noticed>) -> Vec<Result<(), String>> {
+        let (mut unique, mut at): (Vec<Noticed>, Vec<usize>) = (Vec::new(), Vec::new());
+        for one in noticed {
+            at.push(unique.iter().position(|other| other.original == one.original).unwrap_or(unique.len()));
+            if at.last() == Some(&unique.len()) {
+                unique.push(one);
+            }
+        }
+        // So many may be gone for a bad reason. Here nobody could confirm it; the reconciler holds, and can be told to go on.
+        let most = usize::try_from(self.writing.config().purge.mass_loss.count).unwrap_or(usize::MAX);
+        if unique.len() > most {
+            tracing::error!(
+                noticed = unique.len(),
+                "very many originals are gone or changed; the reconciler has to look"
+            );
+            unique.truncate(most);
+        }
+        let taken = taker.take(unique.into_iter().map(Noticed::event).collect()).await;
+        let taken: Vec<Result<(), String>> =
+            taken.into_iter().map(|result| result.map_err(|not| not.to_string())).collect();
+        at.into_iter().map(|at| taken.get(at).cloned().unwrap_or(Ok(()))).collect()
+    }
+
     /// Goes on with what an earlier call left.
     async fn go_on(&self, later: &Later, time: Time) -> Result<(), String> {
-        let run = self.run(time);
+        let run = run_until(time.deadline);
         match self.writing.journals.adopt(&later.journal, &run, now_ms()).await.map_err(|error| error.to_string())? {
             Journal::Over => Ok(()),
             Journal::Busy(until_ms) => {
@@ -160,7 +188,7 @@ impl Function {
 
     /// Purges what somebody wants purged.
     async fn order(&self, order: Order, time: Time) -> Result<Value, String> {
-        let run = self.run(time);
+        let run = run_until(time.deadline);
         let shard = self.writing.journals.begin(&run);
         let purger = self.writing.purger(shard).await.map_err(|error| error.to_string())?;
         let ids = purger.purge(Order { wait: false, ..order }).await.map_err(|error| error.to_string())?;

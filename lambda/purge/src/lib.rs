@@ -3,9 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-mod clock;
 mod event;
 mod function;
 
-pub use clock::MachineClock;
 pub use function::{Function, Pace};

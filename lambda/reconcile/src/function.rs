@@ -1,10 +1,11 @@
 //! One call of the function: a part of a comparison of everything stored with its originals, as long as there is time, and a
 //! look for what other functions have left behind.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use afterimage_events::Sender;
 use afterimage_identity::BoxFuture;
+use afterimage_lambda::{Answers, now_ms, run_until};
 use afterimage_purge::{Ended, Journal, Later, Mode, Report, Run, STANDING};
 use afterimage_setup::Writing;
 use serde::Deserialize;
@@ -45,18 +46,17 @@ fn mode(payload: &Value) -> Result<Mode, String> {
     Ok(mode)
 }
 
-fn unix_ms(at: SystemTime) -> u64 {
-    u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
-}
-
-fn now_ms() -> u64 {
-    unix_ms(SystemTime::now())
-}
-
 /// The function.
 pub struct Function {
     writing: Writing,
     sender: Sender,
+}
+
+impl Answers for Function {
+    // What was found before an error is remembered.
+    fn answer<'a>(&'a self, payload: &'a Value, deadline: SystemTime) -> BoxFuture<'a, Result<Value, String>> {
+        Box::pin(self.compare(payload, deadline))
+    }
 }
 
 impl Function {
@@ -66,21 +66,13 @@ impl Function {
         Self { writing, sender }
     }
 
-    /// Answers one call, which has to end before `deadline`.
-    ///
-    /// # Errors
-    /// In words; what was found until then is remembered.
-    pub fn handle<'a>(&'a self, payload: &'a Value, deadline: SystemTime) -> BoxFuture<'a, Result<Value, String>> {
-        Box::pin(self.compare(payload, deadline))
-    }
-
     async fn compare(&self, payload: &Value, deadline: SystemTime) -> Result<Value, String> {
         let mode = mode(payload)?;
         let time = deadline.duration_since(SystemTime::now()).unwrap_or_default();
         let until = Instant::now() + time.saturating_sub(MARGIN.min(time / 4));
         // What was found has to be purged in the same call, as far as it can.
         let looks_until = until - time / 4;
-        let run = self.run(deadline);
+        let run = run_until(deadline);
         if mode == Mode::DryRun {
             return self.look(&run, looks_until).await;
         }
@@ -122,13 +114,6 @@ impl Function {
             self.sender.send(&Later::new(journal).text(), LEFT_PAUSE).await?;
         }
         Ok(left)
-    }
-
-    fn run(&self, deadline: SystemTime) -> Run {
-        use std::hash::{BuildHasher as _, RandomState};
-        // Each `RandomState` has keys of its own.
-        let chance = RandomState::new().hash_one(std::process::id());
-        Run::new(now_ms(), unix_ms(deadline), chance)
     }
 }
 

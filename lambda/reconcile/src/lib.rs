@@ -3,8 +3,6 @@
 
 #![forbid(unsafe_code)]
 
-mod clock;
 mod function;
 
-pub use clock::MachineClock;
 pub use function::Function;

@@ -1,23 +1,13 @@
 //! The built reconciler under the double of the Lambda Runtime API, over a bucket in this process.
 
-#[path = "../../../crates/store/tests/bucket/double.rs"]
-#[allow(dead_code)]
-mod double;
-#[path = "../../purge/tests/functions/queue.rs"]
-mod queue;
-#[path = "../../../crates/store/tests/bucket/state.rs"]
-#[allow(dead_code)]
-mod state;
-
 use std::time::Duration;
 
 use afterimage_identity::{OriginalKey, Revision, Version};
+use afterimage_testkit::Queue;
+use afterimage_testkit::bucket::Double;
 use afterimage_testkit::lambda::{Function, Outcome, Sandbox};
 use afterimage_variant::{Wanted, derivative_key};
 use serde_json::{Value, json};
-
-use crate::double::Double;
-use crate::queue::Queue;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_afterimage-reconcile");
 
@@ -63,7 +53,7 @@ impl World {
             ("S3_ENDPOINT", self.bucket.endpoint.clone()),
             ("S3_PATH_STYLE", "true".to_owned()),
             ("S3_PROFILES_FILE", self.bucket.profiles().display().to_string()),
-            ("LAMBDA_LATER_QUEUE", format!("{}/111122223333/later", self.queue.base)),
+            ("LAMBDA_LATER_QUEUE", self.queue.url()),
             ("EVENTS_SQS_REGION", "eu-central-1".to_owned()),
             ("PURGE_FILL_TIMEOUT", "3s".to_owned()),
             ("RENDER_TIMEOUT", "1s".to_owned()),

@@ -2,7 +2,7 @@
 //! streams what it answers. Nothing is decided here.
 
 mod answer;
-mod clock;
+mod notices;
 mod request;
 mod settle;
 mod start;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use afterimage_edge::{Door, Edge};
+use afterimage_lambda::Ended;
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 
@@ -26,32 +27,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const MARGIN: Duration = Duration::from_millis(250);
 
 fn main() -> ExitCode {
-    if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
-        eprintln!("this is the bootstrap of a function on AWS Lambda: see docs/operating/lambda-render.md");
-        return ExitCode::from(2);
-    }
     // One event at a time, and renders have threads of their own: more threads would only have to be started.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("the runtime cannot be started: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    runtime.block_on(async {
-        let (edge, door) = match start::start() {
-            Ok(started) => started,
-            Err(words) => return start::refuse(&words).await,
-        };
-        let settling = Settling(edge.clone());
+    let threads = tokio::runtime::Builder::new_current_thread();
+    afterimage_lambda::start("docs/operating/lambda-render.md", threads, async || {
+        let (edge, notices, door) = start::start().map_err(Ended::Refused)?;
+        let settling = Settling { edge: edge.clone(), notices };
         let handler = service_fn(move |event| answer_one(edge.clone(), door, event));
-        match Runtime::new(handler).layer(settling).run().await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                tracing::error!(%error, "the runtime interface failed");
-                ExitCode::FAILURE
-            }
-        }
+        Runtime::new(handler).layer(settling).run().await.map_err(Ended::Unheard)
     })
 }
 

@@ -13,9 +13,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{AppName, BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation};
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use bytes::{Bytes, BytesMut};
 use tokio::sync::Semaphore;
 
 use super::failure::{Failure, Why};
@@ -136,46 +134,11 @@ impl Bucket {
             let get = self.client.get_object().bucket(self.place.bucket()).key(key).range("bytes=0-0").send().await;
             match get.map_err(|error| Failure::of("GetObject", error)) {
                 Ok(_) => {}
-                Err(failure) if failure.code.as_deref() == Some("InvalidRange") => {}
+                Err(failure) if failure.is_no_range() => {}
                 Err(failure) => return Err(failure),
             }
         }
         Err(Failure::new(Why::Changed, "HeadObject: the object came and went while it was asked for"))
-    }
-
-    /// A whole object. One answer of a bucket is one write's: its headers and its body belong together, so a cut body is
-    /// fetched again from the beginning. The caller holds a permit of `transfers`.
-    pub(super) async fn get(&self, key: &str, bytes_max: u64) -> Result<(GetObjectOutput, Bytes), Got> {
-        self.get_version(key, None, bytes_max).await
-    }
-
-    /// As [`get`](Self::get), of one version.
-    pub(super) async fn get_version(
-        &self,
-        key: &str,
-        version: Option<&str>,
-        bytes_max: u64,
-    ) -> Result<(GetObjectOutput, Bytes), Got> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let get = self.client.get_object().bucket(self.place.bucket()).key(key);
-            let get = get.set_version_id(version.map(str::to_owned));
-            // Where a bucket has a checksum of the body, the SDK compares it.
-            let get = get.checksum_mode(aws_sdk_s3::types::ChecksumMode::Enabled).send().await;
-            let mut object = get.map_err(|error| Got::Nothing(Failure::of("GetObject", error)))?;
-            let length = object.content_length().and_then(|length| u64::try_from(length).ok());
-            if let Some(bytes) = length.filter(|bytes| *bytes > bytes_max) {
-                return Err(Got::TooLarge(bytes));
-            }
-            let body = tokio::time::timeout(self.limits.total, read_body(&mut object, length, bytes_max)).await;
-            let failure = match body.unwrap_or_else(|_| Err(Got::cut(Why::TimedOut, "not whole in time"))) {
-                Ok(body) => return Ok((object, body)),
-                Err(Got::Nothing(failure)) if tries < self.limits.attempts_max => failure,
-                Err(got) => return Err(got),
-            };
-            tracing::debug!(key, tries, answer = failure.words, "a body was cut; it is fetched again");
-        }
     }
 
     /// A key below the prefix that nobody has: for questions whose answer is known.
@@ -183,42 +146,5 @@ impl Bucket {
         // Each `RandomState` has keys of its own.
         let random = RandomState::new().hash_one(std::process::id());
         format!("{}afterimage-probe-{random:016x}", self.place.prefix())
-    }
-}
-
-/// Why there is no body.
-pub(super) enum Got {
-    TooLarge(u64),
-    Nothing(Failure),
-}
-
-impl Got {
-    fn cut(why: Why, words: &str) -> Self {
-        Self::Nothing(Failure::new(why, format!("GetObject: the body was {words}")))
-    }
-
-    pub(super) fn into_error(self, bytes_max: u64, read: impl FnOnce(Failure) -> Error) -> Error {
-        match self {
-            Self::TooLarge(bytes) => Error::TooLarge { bytes, max: bytes_max },
-            Self::Nothing(failure) => read(failure),
-        }
-    }
-}
-
-async fn read_body(object: &mut GetObjectOutput, length: Option<u64>, bytes_max: u64) -> Result<Bytes, Got> {
-    let expected = usize::try_from(length.unwrap_or(0)).unwrap_or(0);
-    let mut body = BytesMut::with_capacity(expected);
-    while let Some(part) = object.body.next().await {
-        let part = part.map_err(|error| Got::cut(Why::Unreachable, &format!("cut: {error}")))?;
-        body.extend_from_slice(&part);
-        if body.len() as u64 > bytes_max {
-            return Err(Got::TooLarge(body.len() as u64));
-        }
-    }
-    match length {
-        Some(length) if length != body.len() as u64 => {
-            Err(Got::cut(Why::Unreachable, "shorter or longer than announced"))
-        }
-        _ => Ok(body.freeze()),
     }
 }

@@ -2,6 +2,7 @@
 //! deleted with every version that the bucket keeps of it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use afterimage_identity::{BoxFuture, Version};
 use aws_sdk_s3::primitives::ByteStream;
@@ -10,11 +11,12 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
 use super::Config;
-use super::connection::{Bucket, Got, aside};
+use super::connection::{Bucket, aside};
 use super::facts::{self, Facts};
 use super::failure::Failure;
 use super::kept::{BucketKeep, KEPT_BEGINNING, KEPT_END};
 use super::standing::{Versioning, standing};
+use super::whole::Got;
 use crate::{Error, Listed, Meta, Object, Page, Read, Stat, Write, keys};
 
 /// [`Write`] over the derivatives of a bucket.
@@ -24,7 +26,7 @@ use crate::{Error, Listed, Meta, Object, Page, Read, Stat, Write, keys};
 pub struct BucketDerivatives {
     bucket: Bucket,
     /// What deleting takes here, once that is known.
-    versioning: OnceCell<Versioning>,
+    versioning: Arc<OnceCell<Versioning>>,
 }
 
 impl BucketDerivatives {
@@ -38,7 +40,7 @@ impl BucketDerivatives {
             let first = Bucket::connect(config).await;
             let versioning = standing(&first).await?;
             let place = config.place.clone();
-            let known = || OnceCell::new_with(Some(versioning));
+            let known = || Arc::new(OnceCell::new_with(Some(versioning)));
             Self { bucket: first, versioning: known() }
                 .prove()
                 .await
@@ -53,15 +55,23 @@ impl BucketDerivatives {
         BucketKeep::new(self.bucket.clone(), self.versioning.clone())
     }
 
-    /// As [`open`](Self::open), without a word to the bucket yet, for a process that has no time when it starts and deletes next
-    /// to nothing: what deleting takes is asked before the first deletion. Whoever writes receipts opens it the other way.
+    /// As [`open`](Self::open), without a word to the bucket yet, for a process that has no time when it starts: what deleting takes is
+    /// asked before the first listing or deletion, and a right that is missing is found when it is used.
     ///
     /// # Errors
     /// [`Error::Io`] when there is no client to be had.
     pub fn open_unasked(config: &Config) -> Result<Self, Error> {
         // What reads the settings makes no connection that would be kept.
         let bucket = aside(async { Ok(Bucket::connect(config).await) })?;
-        Ok(Self { bucket, versioning: OnceCell::new() })
+        Ok(Self { bucket, versioning: Arc::default() })
+    }
+
+    /// Has the bucket say what deleting takes, unless it did.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the remedy, when what is deleted would stay or nobody can tell.
+    pub async fn show(&self) -> Result<(), Error> {
+        self.versioning().await.map(drop)
     }
 
     async fn versioning(&self) -> Result<Versioning, Error> {

@@ -81,6 +81,11 @@ impl Failure {
         matches!(self.why, Why::TimedOut | Why::Unreachable)
     }
 
+    /// Whether there is nothing at the bytes that were asked for.
+    pub(super) fn is_no_range(&self) -> bool {
+        self.code.as_deref() == Some("InvalidRange")
+    }
+
     /// What it proves of an object that was read: of originals, nothing but an absence.
     pub(super) fn of_reading(self) -> Error {
         let unprovable = match self.why {

@@ -2,14 +2,16 @@
 //! all who try one succeeds; that is all that those who share a journal need of each other.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use afterimage_identity::{BoxFuture, Keep, KeepError, Put};
 use aws_sdk_s3::primitives::ByteStream;
 use tokio::sync::OnceCell;
 
-use super::connection::{Bucket, Got};
+use super::connection::Bucket;
 use super::failure::{Failure, Why};
 use super::standing::{Versioning, standing};
+use super::whole::Got;
 use crate::keep::{RECORD_BYTES_MAX, check};
 
 /// How keys of records begin. No key of an original has a segment `-`, and a derivative's name has one behind the key: what
@@ -25,7 +27,7 @@ const TRIES_MAX: usize = 5;
 pub struct BucketKeep {
     bucket: Bucket,
     /// What deleting takes here, once that is known.
-    versioning: OnceCell<Versioning>,
+    versioning: Arc<OnceCell<Versioning>>,
 }
 
 fn failed(failure: Failure) -> KeepError {
@@ -33,7 +35,7 @@ fn failed(failure: Failure) -> KeepError {
 }
 
 impl BucketKeep {
-    pub(super) fn new(bucket: Bucket, versioning: OnceCell<Versioning>) -> Self {
+    pub(super) fn new(bucket: Bucket, versioning: Arc<OnceCell<Versioning>>) -> Self {
         Self { bucket, versioning }
     }
 

@@ -23,6 +23,8 @@ mod originals;
 mod place;
 #[cfg(feature = "s3")]
 mod standing;
+#[cfg(feature = "s3")]
+mod whole;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -64,7 +66,7 @@ pub struct Limits {
     pub attempts_max: u32,
     /// The longest time until a connection stands.
     pub connect: Duration,
-    /// The longest time until an answer begins, for one try.
+    /// The longest time until an answer begins, for one try, and between two pieces of a body.
     pub attempt: Duration,
     /// The longest time for all tries together, and once more for a body.
     pub total: Duration,

@@ -53,6 +53,14 @@ impl BucketOriginals {
         Ok(Self { bucket, proven: OnceCell::new(), skipped: AtomicU64::new(0) })
     }
 
+    /// Has the bucket prove that it tells what is not there, unless it did.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn show(&self) -> Result<(), Error> {
+        self.proven.get_or_try_init(|| prove(&self.bucket)).await.map(drop)
+    }
+
     /// How many keys listings have passed over because no URL can name them: with an empty, `.`, `..` or `-` segment, or
     /// with control characters.
     pub fn skipped(&self) -> u64 {
@@ -96,7 +104,11 @@ impl BucketOriginals {
 async fn prove(bucket: &Bucket) -> Result<Option<Versioning>, Error> {
     let place = &bucket.place;
     let io = |why: String| Error::Io { why };
-    match bucket.head(&bucket.nobodys_key()).await {
+    let nobodys = bucket.nobodys_key();
+    // One after the other they would be the longest part of a function's start.
+    let (found, listed, kept) =
+        tokio::join!(bucket.head(&nobodys), bucket.keys(place.prefix(), None, 1), versioning(bucket));
+    match found {
         Err(Failure { why: Why::Absent, .. }) => {}
         Err(Failure { why: Why::Refused, words, .. }) => {
             return Err(io(format!(
@@ -107,9 +119,8 @@ async fn prove(bucket: &Bucket) -> Result<Option<Versioning>, Error> {
         Err(failure) => return Err(io(format!("{place}: {}", failure.words))),
         Ok(_) => return Err(io(format!("{place}: it says that a key exists which nobody can have written"))),
     }
-    let listed = bucket.keys(place.prefix(), None, 1).await;
     listed.map_err(|failure| io(format!("{place}: it cannot be listed ({}); allow s3:ListBucket", failure.words)))?;
-    match versioning(bucket).await {
+    match kept {
         Ok(versioning) => Ok(Some(versioning)),
         Err(failure) => {
             tracing::info!(%place, answer = failure.words, "whether earlier versions are kept cannot be learnt");

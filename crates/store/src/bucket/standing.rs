@@ -64,7 +64,8 @@ pub(super) async fn standing(bucket: &Bucket) -> Result<Versioning, Error> {
             ),
         }
     };
-    let kept = versioning(bucket).await.map_err(refuse("its versioning is in the way", "s3:GetBucketVersioning"))?;
-    lock(bucket).await.map_err(refuse("its object lock is in the way", "s3:GetBucketObjectLockConfiguration"))?;
+    let (kept, locked) = tokio::join!(versioning(bucket), lock(bucket));
+    let kept = kept.map_err(refuse("its versioning is in the way", "s3:GetBucketVersioning"))?;
+    locked.map_err(refuse("its object lock is in the way", "s3:GetBucketObjectLockConfiguration"))?;
     Ok(kept)
 }

@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use afterimage_identity::Unprovable;
 use afterimage_store::{BucketDerivatives, BucketOriginals, Error, Meta, Read, Write};
+use afterimage_testkit::bucket::{Fault, S3ErrorCode};
 use bytes::Bytes;
-use s3s::S3ErrorCode;
 
 use crate::double::Double;
-use crate::state::Fault;
 
 async fn with_one_original() -> (Double, BucketOriginals) {
     let double = Double::start().await;
@@ -102,16 +101,6 @@ async fn what_may_pass_is_tried_again_within_a_budget() {
         assert!(begun.elapsed() < Duration::from_secs(6), "{fault:?}");
         assert_eq!(double.state().count("HeadObject"), 6, "{fault:?}: three tries, no more");
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cut_bodies_are_fetched_again_and_never_handed_out() {
-    let (double, originals) = with_one_original().await;
-    double.state().fail("GetObject", Fault::Cut(3), 2);
-    assert_eq!(originals.get("a.jpg", 100).await.unwrap().body, "a picture");
-    double.state().fail("GetObject", Fault::Cut(3), 3);
-    assert_eq!(originals.get("a.jpg", 100).await, Err(Error::Unprovable(Unprovable::Unreachable)));
-    assert!(originals.get("a.jpg", 100).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

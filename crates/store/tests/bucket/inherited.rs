@@ -1,11 +1,10 @@
 //! A bucket that somebody else wrote into: exactly what was seen goes, and whatever took its place stays.
 
 use afterimage_store::inherited::{Conditions, Inherited, InheritedBucket, Removal};
+use afterimage_testkit::bucket::{Fault, S3ErrorCode};
 use bytes::Bytes;
-use s3s::S3ErrorCode;
 
 use crate::double::Double;
-use crate::state::Fault;
 
 const KEY: &str = "i/100x100/png/a.png";
 

@@ -1,6 +1,7 @@
 //! Buckets: the suites that every store passes, the faults that only a network has, and what a bucket keeps of what is
 //! deleted.
 
+mod cut;
 mod double;
 mod emulators;
 mod faults;
@@ -8,7 +9,6 @@ mod inherited;
 mod kept;
 mod keys;
 mod records;
-mod state;
 mod unasked;
 
 use std::sync::Arc;

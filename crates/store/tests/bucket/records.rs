@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use afterimage_identity::{Keep, KeepError, Put};
 use afterimage_store::{Meta, Read, Write, keep};
+use afterimage_testkit::bucket::{Fault, S3ErrorCode};
 use bytes::Bytes;
-use s3s::S3ErrorCode;
 
 use crate::double::Double;
-use crate::state::Fault;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_conform_and_leave_nothing_behind() {

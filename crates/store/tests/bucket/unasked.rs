@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use afterimage_identity::Unprovable;
 use afterimage_store::{Error, Meta, Read, Write, conformance};
+use afterimage_testkit::bucket::{Fault, S3ErrorCode};
 use bytes::Bytes;
-use s3s::S3ErrorCode;
 
 use crate::double::Double;
-use crate::state::Fault;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn they_conform_as_others_do() {

@@ -1,16 +1,16 @@
 //! The built binary under the double of the Lambda Runtime API, called with what was recorded of each dialect.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use afterimage_testkit::bucket::{Fault, State};
 use afterimage_testkit::lambda::{Function, Outcome, Refused, Sandbox};
 use serde_json::{Value, json};
 
-use crate::state::Fault;
 use crate::world::{World, batch, derivative, removed, tag};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_afterimage-purge");
 
-fn function(world: &World) -> Function {
+pub fn function(world: &World) -> Function {
     let function = Function::new(BINARY).timeout(Duration::from_secs(20));
     world.environment.iter().fold(function, |function, (name, value)| function.with(name, value))
 }
@@ -130,7 +130,7 @@ async fn killed_in_a_call_the_next_process_finishes() {
     let event = batch(&removed("a.jpg").to_string());
     tokio::task::block_in_place(|| {
         let invocation = sandbox.send(&event);
-        while world.bucket.state().count("DeleteObjects") < 2 {
+        while world.bucket.state().count("DeleteObjects") < 1 {
             std::thread::sleep(Duration::from_millis(5));
         }
         drop(invocation.kill());
@@ -140,10 +140,66 @@ async fn killed_in_a_call_the_next_process_finishes() {
     world.check("killed").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_asks_nothing_and_the_first_call_has_the_buckets_prove_themselves_once() {
+    let world = World::new().await;
+    // A request to S3 takes about so long.
+    for call in
+        ["GetBucketVersioning", "GetObjectLockConfiguration", "HeadObject", "GetObject", "PutObject", "ListObjectsV2"]
+    {
+        world.bucket.state().fail(call, Fault::Slow(Duration::from_millis(20)), usize::MAX);
+    }
+    let mut sandbox = tokio::task::block_in_place(|| function(&world).start());
+    assert_eq!(std::mem::take(&mut world.bucket.state().calls), [""; 0]);
+    let mut call = || {
+        let begun = Instant::now();
+        assert_eq!(tokio::task::block_in_place(|| call(&mut sandbox, &removed("nobody.jpg"))), json!({}));
+        (std::mem::take(&mut world.bucket.state().calls), begun.elapsed())
+    };
+    let ((first, took_first), (second, took_second)) = (call(), call());
+    println!("first {} calls, {took_first:?}; then {}, {took_second:?}", first.len(), second.len());
+    let count = |calls: &[String], name: &str| calls.iter().filter(|call| *call == name).count();
+    for (name, times) in [("GetBucketVersioning", 2), ("GetObjectLockConfiguration", 1), ("HeadObject", 1)] {
+        assert_eq!(count(&first, name), count(&second, name) + times, "{name}: {first:?} {second:?}");
+    }
+    assert!(took_first < took_second + Duration::from_millis(500), "{took_first:?} {took_second:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn buckets_that_cannot_prove_what_a_receipt_says_fail_every_call_and_nothing_is_done() {
+    let world = World::new().await;
+    let mut sandbox = tokio::task::block_in_place(|| function(&world).start());
+    let event = batch(&removed("a.jpg").to_string());
+    let before = world.stored();
+    type Wrong = fn(&mut State, bool);
+    let wrongs: [Wrong; 3] =
+        [|state, on| state.retains = on, |state, on| state.mfa_delete = on, |state, on| state.hides_absence = on];
+    for wrong in wrongs {
+        wrong(&mut world.bucket.state(), true);
+        let answer = tokio::task::block_in_place(|| call(&mut sandbox, &event));
+        assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m1"}]}));
+        assert_eq!(world.stored(), before);
+        wrong(&mut world.bucket.state(), false);
+    }
+    let log = sandbox.log();
+    assert!(log.contains("object lock") && log.contains("s3:ListBucket") && log.contains("second factor"), "{log}");
+    assert_eq!(tokio::task::block_in_place(|| call(&mut sandbox, &event)), json!({"batchItemFailures": []}));
+    assert!(!world.stored().0.contains(&derivative("a.jpg", "old", "r1")));
+}
+
 #[test]
 fn a_function_without_its_settings_says_what_is_missing() {
     let refused = Function::new(BINARY).with("AFTERIMAGE_SOURCE_URL", "s3://pictures/o/").try_start();
     let (refused, log) = refused.err().expect("it does not start");
-    assert_eq!(refused, Refused::Exited);
+    let Refused::Error(kind, body) = refused else { panic!("{refused:?}") };
+    let words = body["errorMessage"].as_str().unwrap();
+    assert!(kind == "Afterimage.Configuration" && log.contains(words), "{kind}: {body}");
     assert!(log.contains("derivatives.url") && log.contains("lambda.later_queue"), "{log}");
+}
+
+#[test]
+fn by_hand_it_says_what_it_is() {
+    let output = std::process::Command::new(BINARY).env_clear().output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("docs/operating/lambda.md"));
 }

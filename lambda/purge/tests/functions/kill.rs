@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use afterimage_lambda::Answers as _;
 use afterimage_lambda_purge::{Function, Pace};
-use s3s::S3ErrorCode;
+use afterimage_testkit::bucket::{Fault, S3ErrorCode};
 use serde_json::json;
 
-use crate::state::Fault;
 use crate::world::{Became, World, batch, derivative, removed, tag};
 
 /// Whether the fuse blew; what has to hold holds in either case.
@@ -97,9 +97,9 @@ async fn nothing_is_reported_before_it_is_written_down() {
     // The journal cannot be written; everything else works.
     world.bucket.state().fail("PutObject", Fault::Code(S3ErrorCode::AccessDenied), usize::MAX);
     let soon = || SystemTime::now() + Duration::from_secs(3);
-    let answer = function.handle(&batch(&removed("a.jpg").to_string()), soon()).await.unwrap();
+    let answer = function.answer(&batch(&removed("a.jpg").to_string()), soon()).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m1"}]}));
-    assert!(function.handle(&removed("a.jpg"), soon()).await.is_err());
+    assert!(function.answer(&removed("a.jpg"), soon()).await.is_err());
     let (derivatives, _) = world.stored();
     assert_eq!(derivatives, [derivative("b.jpg", "there", "r1")], "it is carried out all the same");
 }

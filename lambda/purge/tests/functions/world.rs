@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use afterimage_identity::{CacheTag, Original, OriginalKey, Receipt, ReceiptState, Revision, SourceId, Version};
-use afterimage_lambda_purge::{Function, MachineClock, Pace};
+use afterimage_lambda::Answers as _;
+use afterimage_lambda_purge::{Function, Pace};
 use afterimage_purge::Filter;
-use afterimage_setup::{Settings, Writing, WritingConfig};
+use afterimage_setup::{MachineClock, Proof, Settings, Writing, WritingConfig};
 use afterimage_store::bucket::Limits;
-use afterimage_testkit::{Double as CloudFront, DoubleRules};
+use afterimage_testkit::bucket::Double;
+use afterimage_testkit::{Double as CloudFront, DoubleRules, Queue};
 use afterimage_variant::{Wanted, derivative_key};
 use serde_json::{Value, json};
 
-use crate::double::Double;
 use crate::fuse::{Fuse, way};
-use crate::queue::Queue;
 
 /// How long a call may take, and so how long a dead one is waited for.
 pub const DEADLINE: Duration = Duration::from_secs(3);
@@ -178,7 +178,7 @@ impl World {
     }
 
     pub fn writing(&self) -> Writing {
-        tokio::task::block_in_place(|| Writing::open(self.config(), Arc::new(MachineClock)).unwrap())
+        tokio::task::block_in_place(|| Writing::open(self.config(), Proof::AtStart, Arc::new(MachineClock)).unwrap())
     }
 
     pub async fn receipts(&self) -> Vec<Receipt> {
@@ -215,14 +215,14 @@ impl World {
 pub async fn process(config: WritingConfig, fuse: Arc<Fuse>, payload: Value, deadline: Duration) -> Became {
     let (done, became) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        let writing = Writing::open(config, Arc::new(MachineClock)).unwrap();
+        let writing = Writing::open(config, Proof::WhenNeeded, Arc::new(MachineClock)).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let pace = Pace { margin: Duration::from_millis(300), quiet: Duration::from_millis(1_500) };
         let dies = fuse.clone();
         let answered = runtime.spawn(async move {
             let function = Function::new(writing, pace).await;
             fuse.arm(true);
-            let answered = function.handle(&payload, SystemTime::now() + deadline).await;
+            let answered = function.answer(&payload, SystemTime::now() + deadline).await;
             fuse.arm(false);
             answered
         });

@@ -1,8 +1,7 @@
 //! Gone is what the bucket says of this key, of a bucket that tells; a derivative is no proof of anything.
 
-use s3s::S3ErrorCode;
+use afterimage_testkit::bucket::{Fault, S3ErrorCode};
 
-use crate::state::Fault;
 use crate::world::{World, ask, header};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

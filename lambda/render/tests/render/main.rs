@@ -3,13 +3,6 @@
 mod absence;
 mod answers;
 mod faults;
+mod notices;
 mod sleep;
 mod world;
-
-// The bucket of the store's own tests: one double, one set of its faults.
-#[allow(dead_code)]
-#[path = "../../../../crates/store/tests/bucket/double.rs"]
-mod double;
-#[allow(dead_code)]
-#[path = "../../../../crates/store/tests/bucket/state.rs"]
-mod state;

@@ -1,10 +1,10 @@
 //! Whoever asks for the next event may be frozen on the spot, and may never wake up: nothing may be left to do, and nothing that was
 //! known before counts afterwards.
 
+use afterimage_testkit::bucket::Fault;
 use afterimage_testkit::lambda::{Outcome, url_event};
 use afterimage_testkit::{colour_of, one_colour};
 
-use crate::state::Fault;
 use crate::world::{MS, World, ask, header};
 
 const TARGET: &str = "/rose.webp/-/w100.webp";

@@ -1,16 +1,17 @@
 //! A bucket with originals below `o` and derivatives below `d`, a function over it, and a server over the same.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use afterimage_edge::{Door, Edge};
 use afterimage_identity::{Clock, Stamp};
 use afterimage_setup::{Settings, Sources, Wired, locations, wire};
+use afterimage_testkit::Queue;
+use afterimage_testkit::bucket::Double;
 use afterimage_testkit::lambda::{Function, Sandbox, url_event};
 use afterimage_testkit::picture;
 use bytes::Bytes;
-
-use crate::double::Double;
 
 pub struct World {
     pub bucket: Double,
@@ -39,6 +40,23 @@ impl World {
         Self { bucket, function, environment }
     }
 
+    /// What both functions are told, with a queue between them.
+    pub fn environment_with(&self, queue: &Queue) -> BTreeMap<String, String> {
+        let own = [
+            ("AFTERIMAGE_LAMBDA_LATER_QUEUE", queue.url()),
+            ("AFTERIMAGE_EVENTS_SQS_REGION", "eu-central-1".to_owned()),
+        ];
+        let all = self.environment.iter().chain(&own);
+        all.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    }
+
+    /// The function, with a queue to say things to.
+    pub fn telling(&self, queue: &Queue) -> Function {
+        let environment = self.environment_with(queue);
+        let function = Function::new(env!("CARGO_BIN_EXE_afterimage-render"));
+        environment.iter().fold(function, |function, (name, value)| function.with(name, value))
+    }
+
     /// What lies below `d`.
     pub fn stored(&self) -> Vec<String> {
         self.bucket.state().objects.keys().filter(|key| key.starts_with("d/")).cloned().collect()
@@ -53,7 +71,7 @@ impl World {
     pub fn server(&self) -> Server {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().display().to_string();
-        let mut environment: std::collections::BTreeMap<String, String> =
+        let mut environment: BTreeMap<String, String> =
             self.environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let settings = Settings::load(&Sources { environment: environment.clone(), ..Default::default() }).unwrap();
         environment

@@ -1,11 +1,14 @@
-//! The machine's clocks, read here and nowhere below.
+//! The machine's clocks, for whoever stands at the top: commands and functions. Nothing else here, and nothing below, reads them.
 
 use std::time::SystemTime;
 
 use afterimage_identity::{Clock, Stamp};
 use rustix::time::{ClockId, clock_gettime};
 
-/// CLOCK_BOOTTIME counts through suspend. `Instant` does not: after a night asleep its stamps would look too young.
+/// The machine's clocks.
+///
+/// CLOCK_BOOTTIME counts through suspend. `Instant` does not: after a night asleep its stamps would look too young. While a function
+/// is frozen between two events its clocks may go on or stand still, whichever they are: there nothing may depend on which.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct MachineClock;
 

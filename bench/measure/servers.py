@@ -21,7 +21,7 @@ WIDTHS = 40
 COPIES = 40
 
 OURS, OURS_FAST, OURS_BARE = "afterimage", "afterimage, fast", "afterimage, fast, nothing kept"
-# Like the others: no result in memory, no more on disk than the least that can be set, which is swept away all the time.
+# Like the others: no result in memory, and no more on disk than the least that can be set.
 NOTHING_KEPT = ["cache.memory_bytes_max=1MiB", "cache.item_bytes_max=1KiB", "derivatives.bytes_max=1MiB"]
 OWN_SETTINGS = {OURS: ["output.scaling=best"], OURS_FAST: ["output.scaling=fast"], OURS_BARE: ["output.scaling=fast", *NOTHING_KEPT]}
 OXIMG, OXIMG_FAST = "oximg", "oximg, fastest"

@@ -26,11 +26,11 @@ const readRatio = text => {
 
 // The anchor that `crop` names, null where it names none; the focal point is called ' '.
 const cropAnchor = text => {
-  const words = text.split(',').filter(word => exactly(/top|bottom|left|right|center|focalpoint|edges|entropy/, word));
+  const words = text.split(',').filter(word => exactly(/top|bottom|left|right|center|focalpoint|edges|entropy|smart|attention/, word));
   const said = word => words.includes(word) ? word : '';
   if (said('top') && said('bottom') || said('left') && said('right')) return bad;
   const first = words[0];
-  return !first ? null : first == 'focalpoint' ? ' ' : /^e/.test(first) ? first : said('top') + said('bottom') + said('left') + said('right');
+  return !first ? null : first == 'focalpoint' ? ' ' : first == 'attention' ? 'smart' : /^[es]/.test(first) ? first : said('top') + said('bottom') + said('left') + said('right');
 };
 
 //#if fp

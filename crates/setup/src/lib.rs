@@ -48,7 +48,7 @@ pub use buckets::{NamedBucket, NamedBuckets};
 pub use check::{disk_overlap, overlap};
 pub use choice::{
     AccessForm, AvifChroma, ClientAddress, ColorSpace, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat,
-    LogLevel, OnUnprovable, OriginalsMode, PolicyKind, QualityScale, Scaling, Scheme, Trust, WatchMode,
+    LogLevel, OnUnprovable, OriginalsMode, PngEffort, PolicyKind, QualityScale, Scaling, Scheme, Trust, WatchMode,
 };
 pub use convert::ReadFile;
 pub use define::{Definition, Reload};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use afterimage_imaging::{Never, Scaling, Settings, render};
+use afterimage_imaging::{Never, PngEffort, Scaling, Settings, render};
 use afterimage_variant::{Grant, Rules, Variant, Wanted, resolve};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -56,6 +56,11 @@ const TASKS: &[Task] = &[
     Task { effort: Some(1), ..task("museum-avif-effort1-equal", MUSEUM, 400, "avif", Scaling::Fast) },
     task("museum-avif-default-equal", MUSEUM, 400, "avif", Scaling::Fast),
     task("paper-png", "paper-2048x1536-alpha.png", 540, "png", Scaling::Best),
+    task("paper-png-small", "paper-2048x1536-alpha.png", 540, "png", Scaling::Best),
+    task("flower-png", "flower-small-rgb.png", 300, "png", Scaling::Best),
+    task("flower-png-small", "flower-small-rgb.png", 300, "png", Scaling::Best),
+    task("museum-png", MUSEUM, 400, "png", Scaling::Best),
+    task("museum-png-small", MUSEUM, 400, "png", Scaling::Best),
     task("earth-webp", "earth-anim.gif", 200, "webp", Scaling::Best),
 ];
 
@@ -73,7 +78,8 @@ fn variant(task: &Task) -> Variant {
 
 fn settings(task: &Task) -> Settings {
     // sharp's default effort is 4.
-    Settings { scaling: task.scaling, webp_method: 4, ..Settings::default() }
+    let png_effort = if task.name.ends_with("-small") { PngEffort::Small } else { PngEffort::Fast };
+    Settings { scaling: task.scaling, webp_method: 4, png_effort, ..Settings::default() }
 }
 
 /// How long a picture takes, in milliseconds: the median by the clock, and the mean of the processor.

@@ -1,10 +1,11 @@
-//! `renders FILE QUERY WIDTH_FIRST WIDTH_LAST THREADS`: renders a file once in every width of a range, on so many threads of
-//! one process, and prints wall seconds, CPU seconds and bytes made. What `bench/run renders` sets beside sharp as a library.
+//! `renders FILE QUERY WIDTH_FIRST WIDTH_LAST THREADS [SETTING...]`: renders a file once in every width of a range, on so many threads
+//! of one process, and prints wall seconds, CPU seconds and bytes made. What `bench/run renders` sets beside sharp as a library.
+//! Settings are `linear-light`, `fast` (`output.scaling`) and `small` (`output.png_effort`).
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use afterimage_imaging::{Never, Settings, render};
+use afterimage_imaging::{Never, PngEffort, Scaling, Settings, render};
 use afterimage_variant::{Grant, Rules, Variant, Wanted, resolve};
 
 #[global_allocator]
@@ -12,14 +13,22 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [file, query, first, last, threads] = arguments.as_slice() else {
-        eprintln!("renders FILE QUERY WIDTH_FIRST WIDTH_LAST THREADS");
+    let [file, query, first, last, threads, words @ ..] = arguments.as_slice() else {
+        eprintln!("renders FILE QUERY WIDTH_FIRST WIDTH_LAST THREADS [SETTING...]");
         std::process::exit(2);
     };
     let number = |text: &str| text.parse::<u32>().unwrap_or_else(|error| panic!("{text}: {error}"));
     let (first, last, threads) = (number(first), number(last), number(threads));
     let bytes = std::fs::read(file).unwrap_or_else(|error| panic!("{file}: {error}"));
-    let settings = Settings::default();
+    let mut settings = Settings::default();
+    for word in words {
+        match word.as_str() {
+            "linear-light" => settings.linear_light = true,
+            "fast" => settings.scaling = Scaling::Fast,
+            "small" => settings.png_effort = PngEffort::Small,
+            other => panic!("no setting is called {other}"),
+        }
+    }
     let made = |width: u32| {
         let rendered = render(&bytes, &variant(&format!("{query}&w={width}")), &settings, &Never);
         rendered.unwrap_or_else(|error| panic!("{file} at {width}: {error}")).bytes.len()

@@ -6,6 +6,7 @@
 //! auxiliary alpha. Turning and mirroring (`irot`, `imir`) come out as an EXIF orientation; EXIF inside AVIF says nothing about
 //! orientation (ISO/IEC 23008-12 section 6.5.10). HDR transfer functions are handed on as a colour profile, not tone-mapped.
 
+pub(crate) mod boxes;
 mod cicp;
 #[cfg(feature = "native")]
 mod codec;
@@ -25,8 +26,9 @@ mod tests;
 use crate::gain_map::{self, GainMap};
 use crate::quality::Level;
 use crate::{Chroma, Error, Limits};
+use boxes::{Reader, broken, unsupported};
 pub(crate) use cicp::Cicp;
-use container::{Container, Item, Reader, broken, unsupported};
+use container::{Container, Item};
 use placement::Crop;
 
 #[cfg(feature = "native")]

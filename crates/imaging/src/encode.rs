@@ -183,6 +183,10 @@ impl Manner<'_> {
         Level { quality, scale: self.settings.quality_scale }
     }
 
+    fn png<'a>(&'a self, about: About<'a>) -> png::Encoding<'a> {
+        png::Encoding { effort: self.settings.png_effort, about, stop: self.stop }
+    }
+
     fn webp(&self, level: Level) -> webp::Encoding {
         webp::Encoding { quality: level.webp(), method: self.settings.webp_method }
     }
@@ -193,8 +197,8 @@ pub(crate) fn decoded(pixels: Decoded, output: Output, manner: &Manner<'_>) -> R
     match (pixels, output) {
         (Decoded::Words(pixels), Output::Png16) => {
             let tiff = manner.copyright.to_tiff();
-            let about = About { exif: tiff.as_deref(), icc: manner.icc };
-            Ok(Encoded::of(png::encode_wide(&pixels.without_idle_alpha(), &about)?, None, Told::Nothing))
+            let encoding = manner.png(About { exif: tiff.as_deref(), icc: manner.icc });
+            Ok(Encoded::of(png::encode_wide(&pixels.without_idle_alpha(), &encoding)?, None, Told::Nothing))
         }
         (pixels, output) => still(pixels.into_bytes(), output, manner),
     }
@@ -214,9 +218,9 @@ pub(crate) fn still(pixels: Pixels, output: Output, manner: &Manner<'_>) -> Resu
             let encoding = jpeg::Encoding { quality: level.jpeg(), progressive, about };
             Ok(Encoded::of(jpeg::encode(&pixels, encoding)?, Some(level), Told::Jpeg))
         }
-        Output::Png | Output::Png16 => Ok(Encoded::of(png::encode(&pixels, &about)?, None, Told::Nothing)),
+        Output::Png | Output::Png16 => Ok(Encoded::of(png::encode(&pixels, &manner.png(about))?, None, Told::Nothing)),
         Output::Png8 => {
-            let (bytes, colours) = png::encode_palette(pixels, &about)?;
+            let (bytes, colours) = png::encode_palette(pixels, &manner.png(about))?;
             Ok(Encoded::of(bytes, None, Told::Colours(colours)))
         }
         Output::Webp => {

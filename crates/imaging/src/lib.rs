@@ -52,7 +52,7 @@ pub use predict::predicted_bytes;
 pub use probe::{Probe, probe};
 pub use quality::QualityScale;
 pub use render::{Rendered, render};
-pub use settings::{Chroma, Limits, Mistake, QualityDefaults, Scaling, Settings};
+pub use settings::{Chroma, Limits, Mistake, PngEffort, QualityDefaults, Scaling, Settings};
 pub use sniff::{Source, sniff};
 pub use stop::{Never, Stop};
 pub use strip::strip;

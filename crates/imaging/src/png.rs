@@ -1,17 +1,16 @@
-//! PNG in and out. In: every colour type and depth, transparency by tRNS, Adam7; of an animated PNG the default image. Samples of 16
-//! bits stay so. Out: 8 bits, a palette where that loses nothing or is asked for, or 16 bits. Checksums count: a wrong one is damage.
+//! PNG in: every colour type and depth, transparency by tRNS, Adam7; of an animated PNG the default image. Samples of 16 bits stay so.
+//! Checksums count: a wrong one is damage.
 
+mod encode;
 mod palette;
 
 use std::io::Cursor;
 
+pub(crate) use self::encode::{Encoding, encode, encode_palette, encode_wide};
 use crate::copyright::Copyright;
-use crate::encode::About;
 use crate::pixels::{Channels, Decoded, Frames, Pixels, Sample};
-use crate::quantise::{self, Reduced};
 use crate::stop::{Stop, check};
 use crate::{Error, Limits, Probe, Source, exif};
-use palette::Indexed;
 
 /// Rows decoded between two questions to [`Stop`].
 const ROWS_PER_CHECK: u32 = 64;
@@ -115,80 +114,6 @@ fn joined<S: Sample>(width: u32, height: u32, colour: png::ColorType, data: Vec<
         }
         png::ColorType::Indexed => Err(Error::broken("a palette was not expanded")),
     }
-}
-
-fn info<'a, S: Sample>(pixels: &Pixels<S>, about: &About<'a>) -> png::Info<'a> {
-    let mut info = png::Info::with_size(pixels.width, pixels.height);
-    info.exif_metadata = about.exif.map(Into::into);
-    // A profile for RGB beside gray samples would be damage.
-    info.icc_profile = about.icc.filter(|_| pixels.channels != Channels::Gray).map(Into::into);
-    info.bit_depth = if S::FULL > 255 { png::BitDepth::Sixteen } else { png::BitDepth::Eight };
-    info.color_type = match pixels.channels {
-        Channels::Gray => png::ColorType::Grayscale,
-        Channels::Rgb => png::ColorType::Rgb,
-        Channels::Rgba => png::ColorType::Rgba,
-    };
-    info
-}
-
-/// Encodes 16 bits a sample, as fast.
-pub(crate) fn encode_wide(pixels: &Pixels<u16>, about: &About<'_>) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::new();
-    let mut encoder = png::Encoder::with_info(&mut out, info(pixels, about)).map_err(Error::encode)?;
-    encoder.set_compression(png::Compression::Fast);
-    let mut writer = encoder.write_header().map_err(Error::encode)?;
-    let data: Vec<u8> = pixels.data.iter().flat_map(|sample| sample.to_be_bytes()).collect();
-    writer.write_image_data(&data).map_err(Error::encode)?;
-    writer.finish().map_err(Error::encode)?;
-    Ok(out)
-}
-
-/// Encodes with a palette of at most 256 colours, and says how many: exact where there are no more, else the nearest, dithered. Gray
-/// has no more.
-pub(crate) fn encode_palette(pixels: Pixels, about: &About<'_>) -> Result<(Vec<u8>, usize), Error> {
-    if pixels.channels == Channels::Gray {
-        return Ok((encode(&pixels, about)?, 256));
-    }
-    if let Some(indexed) = palette::index(&pixels) {
-        return Ok((write(&pixels, Some(&indexed), about)?, indexed.colours.len() / 3));
-    }
-    let pixels = pixels.into_rgba();
-    let Reduced { colours, indices } = quantise::reduce(&pixels.data, pixels.width as usize, &pixels.data, 256)?;
-    let data = indices.iter().flat_map(|index| colours[usize::from(*index)]).collect();
-    let pixels = Pixels { data, ..pixels };
-    let indexed = palette::index(&pixels).ok_or_else(|| Error::encode("a palette of more than 256 colours"))?;
-    Ok((write(&pixels, Some(&indexed), about)?, indexed.colours.len() / 3))
-}
-
-/// Encodes fast (the deflate of fdeflate): a hundredth of the time of the best compression at 7 % more bytes.
-pub(crate) fn encode(pixels: &Pixels, about: &About<'_>) -> Result<Vec<u8>, Error> {
-    write(pixels, palette::index(pixels).as_ref(), about)
-}
-
-fn write(pixels: &Pixels, indexed: Option<&Indexed>, about: &About<'_>) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::new();
-    let mut info = info(pixels, about);
-    let data = match indexed {
-        Some(indexed) => {
-            info.color_type = png::ColorType::Indexed;
-            info.bit_depth = indexed.depth;
-            info.palette = Some((&indexed.colours).into());
-            info.trns = (!indexed.alphas.is_empty()).then(|| (&indexed.alphas).into());
-            &indexed.rows
-        }
-        None => &pixels.data,
-    };
-    let mut encoder = png::Encoder::with_info(&mut out, info).map_err(Error::encode)?;
-    encoder.set_compression(png::Compression::Fast);
-    if indexed.is_some() {
-        // Neighbouring indices are no neighbouring colours: filters only hurt, and a slower deflate pays.
-        encoder.set_compression(png::Compression::Balanced);
-        encoder.set_filter(png::Filter::NoFilter);
-    }
-    let mut writer = encoder.write_header().map_err(Error::encode)?;
-    writer.write_image_data(data).map_err(Error::encode)?;
-    writer.finish().map_err(Error::encode)?;
-    Ok(out)
 }
 
 #[cfg(test)]

@@ -30,8 +30,9 @@ pub struct Probe {
     pub(crate) channels: u8,
     /// Whether a sample has more than 8 bits, and so takes two bytes.
     pub(crate) wide: bool,
-    /// A JPEG whose coefficients are all kept while it is decoded.
-    pub(crate) progressive: bool,
+    /// The blocks of each component of a JPEG whose coefficients are all kept while it is decoded, and how much coarser than the
+    /// finest it is sampled; nothing of another file.
+    pub(crate) blocks: Vec<(u64, u32)>,
     /// The scales in eighths at which it can be decoded, ascending; only a JPEG at others than 8.
     pub(crate) scales: &'static [u32],
 }
@@ -74,7 +75,7 @@ impl Probe {
             alpha,
             channels,
             wide: false,
-            progressive: false,
+            blocks: Vec::new(),
             scales: &[8],
             gain_map: None,
         })

@@ -60,7 +60,7 @@ impl Made<'_> {
 }
 
 /// Longest side of the picture that a JSON answer is computed from.
-const INFO_SIDE_MAX: u32 = 128;
+pub(crate) const INFO_SIDE_MAX: u32 = 128;
 
 /// Makes the derivative that `variant` describes.
 ///

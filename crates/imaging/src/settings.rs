@@ -106,6 +106,25 @@ impl Chroma {
     }
 }
 
+/// How hard PNG is compressed; the pixels are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum PngEffort {
+    /// As fast as it goes.
+    #[default]
+    Fast,
+    /// By zlib's deflate and the better of two filters.
+    Small,
+}
+
+impl PngEffort {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Small => "small",
+        }
+    }
+}
+
 /// What an operator decides about pictures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
@@ -118,6 +137,8 @@ pub struct Settings {
     pub avif_speed: u8,
     /// libwebp's method, 0 (fast) to 6 (small). Default 2.
     pub webp_method: u8,
+    /// How hard PNG is compressed. Default fast.
+    pub png_effort: PngEffort,
     /// How much detail scaled decoding of a JPEG may give up. Default best.
     pub scaling: Scaling,
     /// Shrink in linear light, where fine bright lines keep their brightness. Costs a whole decoding of every JPEG. Default off.
@@ -149,6 +170,7 @@ impl Default for Settings {
             keep_copyright: false,
             avif_speed: 8,
             webp_method: 2,
+            png_effort: PngEffort::Fast,
             scaling: Scaling::Best,
             linear_light: false,
             gamut_default: Gamut::Srgb,
@@ -226,7 +248,7 @@ impl Settings {
             "zune-jpeg jpeg-encoder libwebp"
         };
         let settings = format!(
-            "copyright {} scaling {} linear {} gamut {:?} avif {} {} webp {} quality {} {} {} {} auto {} srcset {:?}",
+            "copyright {} scaling {} linear {} gamut {:?} avif {} {} webp {} png {} quality {} {} {} {} auto {} srcset {:?}",
             self.keep_copyright,
             self.scaling.word(),
             self.linear_light,
@@ -234,6 +256,7 @@ impl Settings {
             self.avif_speed,
             self.avif_chroma.word(),
             self.webp_method,
+            self.png_effort.word(),
             self.quality_scale.word(),
             self.quality_default.jpeg,
             self.quality_default.webp,
@@ -269,6 +292,7 @@ mod tests {
             Settings { keep_copyright: true, ..base.clone() },
             Settings { avif_speed: 1, ..base.clone() },
             Settings { webp_method: 6, ..base.clone() },
+            Settings { png_effort: PngEffort::Small, ..base.clone() },
             Settings { scaling: Scaling::Fast, ..base.clone() },
             Settings { quality_scale: QualityScale::Encoder, ..base.clone() },
             Settings { auto_score: 70, ..base.clone() },

@@ -6,8 +6,10 @@
 //! `variant` does not: whatever it cannot say the same of is an [`Obstacle`].
 
 mod policy;
+mod repeated;
 mod shrink;
 mod template;
+mod tokens;
 
 pub use policy::EdgePolicy;
 

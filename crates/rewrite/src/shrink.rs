@@ -4,27 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// A name, a word of the language or a number.
-    Word,
-    /// A quoted text or a regular expression.
-    Text,
-    /// One sign.
-    Sign,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Token<'a> {
-    kind: Kind,
-    text: &'a str,
-    /// A space or comment stood before it.
-    apart: bool,
-    /// How many brackets are open around it.
-    depth: usize,
-    /// Which of the outermost statements it belongs to.
-    statement: usize,
-}
+use crate::repeated;
+use crate::tokens::{Kind, Token, is_field, is_wordy, tokens};
 
 /// Names that others call us by, or that we call others by.
 const KEPT: [&str; 2] = ["handler", "cf"];
@@ -34,7 +15,8 @@ const WORDS: [(&str, &str); 4] = [("const", "let"), ("true", "!0"), ("false", "!
 
 /// The same program in fewer bytes.
 pub(crate) fn shrink(code: &str) -> String {
-    let tokens = tokens(code);
+    let code = repeated::named(code);
+    let tokens = tokens(&code);
     let names = Names::new(&tokens);
     let mut shrunk = String::with_capacity(code.len() / 2);
     let mut statements = Statements::default();
@@ -56,9 +38,20 @@ pub(crate) fn shrink(code: &str) -> String {
         {
             shrunk.push(' ');
         }
-        shrunk.push_str(text);
+        match round_number(text).filter(|_| !is_field(&tokens, at)) {
+            Some(number) => shrunk.push_str(&number),
+            None => shrunk.push_str(text),
+        }
     }
     shrunk
+}
+
+/// `5e4` for 50000, where that is shorter.
+fn round_number(text: &str) -> Option<String> {
+    let digits = text.trim_end_matches('0');
+    let zeros = text.len() - digits.len();
+    (zeros > 2 && !digits.is_empty() && text.bytes().all(|letter| letter.is_ascii_digit()))
+        .then(|| format!("{digits}e{zeros}"))
 }
 
 /// By which word the statement before began and the present one begins, for each block or list that is open.
@@ -95,86 +88,6 @@ impl<'a> Statements<'a> {
             _ => {}
         }
         false
-    }
-}
-
-fn is_wordy(letter: char) -> bool {
-    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '$')
-}
-
-fn tokens(code: &str) -> Vec<Token<'_>> {
-    let mut tokens: Vec<Token<'_>> = Vec::new();
-    let (mut rest, mut apart, mut depth, mut statement) = (code, false, 0_usize, 0);
-    while let Some(first) = rest.chars().next() {
-        let length = if first.is_whitespace() {
-            first.len_utf8()
-        } else if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            rest.find("*/").map_or(rest.len(), |at| at + 2)
-        } else {
-            let (kind, length) = if is_wordy(first) {
-                (Kind::Word, rest.find(|letter: char| !is_wordy(letter)).unwrap_or(rest.len()))
-            } else if matches!(first, '\'' | '"') {
-                (Kind::Text, quoted(rest, first))
-            } else if first == '/' && tokens.last().is_none_or(begins_operand) {
-                let body = expression(rest);
-                (Kind::Text, body + rest[body..].find(|letter: char| !is_wordy(letter)).unwrap_or(0))
-            } else {
-                (Kind::Sign, first.len_utf8())
-            };
-            let text = &rest[..length];
-            let (opens, closes) = (matches!(text, "(" | "[" | "{"), matches!(text, ")" | "]" | "}"));
-            depth -= usize::from(closes);
-            tokens.push(Token { kind, text, apart, depth, statement });
-            depth += usize::from(opens);
-            statement += usize::from(depth == 0 && matches!(text, ";" | "}"));
-            rest = &rest[length..];
-            apart = false;
-            continue;
-        };
-        apart = true;
-        rest = &rest[length..];
-    }
-    tokens
-}
-
-/// How long a quoted text is, its quotes included.
-fn quoted(text: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, letter) in text.char_indices().skip(1) {
-        match letter {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            _ if letter == quote => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// How long a regular expression is, without its flags.
-fn expression(text: &str) -> usize {
-    let (mut escaped, mut in_class) = (false, false);
-    for (at, letter) in text.char_indices().skip(1) {
-        match letter {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '[' => in_class = true,
-            ']' => in_class = false,
-            '/' if !in_class => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// Whether a `/` after this begins a regular expression, and divides nothing.
-fn begins_operand(token: &Token<'_>) -> bool {
-    match token.kind {
-        Kind::Word => token.text == "return",
-        Kind::Text => false,
-        Kind::Sign => !matches!(token.text, ")" | "]" | "}"),
     }
 }
 
@@ -252,13 +165,6 @@ fn candidates() -> impl Iterator<Item = String> {
     letters().map(String::from).chain(letters().flat_map(move |one| ('A'..='Z').map(move |two| format!("{one}{two}"))))
 }
 
-/// Whether a word names somebody else's field: it follows a dot, or it is a name in an object.
-fn is_field(tokens: &[Token<'_>], at: usize) -> bool {
-    let before = at.checked_sub(1).map_or("", |before| tokens[before].text);
-    let after = tokens.get(at + 1).map_or("", |after| after.text);
-    before == "." || after == ":" && matches!(before, "{" | ",")
-}
-
 /// The names that the code declares: functions and their parameters, constants, variables.
 #[derive(Default)]
 struct Declared<'a> {
@@ -331,6 +237,7 @@ mod tests {
                 "let a=c=>{let d=c,b=!0;return b},b=a;",
             ),
             ("const one = 1; if (one) { one(); } const two = one;", "let a=1;if(a){a()}let b=a;"),
+            ("const sizes = [1000, 50000000, 0, 100, 0.5000, 4000 / 3];", "let a=[1e3,5e7,0,100,0.5000,4e3/3];"),
             ("for (let at = 0; at < 9; at++) f(at); const to = undefined;", "for(let a=0;a<9;a++)f(a);let a=void 0;"),
         ] {
             assert_eq!(shrink(code), shrunk, "{code}");

@@ -125,6 +125,13 @@ choices! {
         /// At every pixel.
         Whole = "whole",
     }
+    /// How hard PNG is compressed.
+    PngEffort {
+        /// As fast as it goes.
+        Fast = "fast",
+        /// For few bytes.
+        Small = "small",
+    }
     /// The colour space of derivatives where a request names none.
     ColorSpace {
         /// sRGB, without a profile.

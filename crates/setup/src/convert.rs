@@ -10,7 +10,9 @@ use afterimage_imaging as imaging;
 use afterimage_variant as variant;
 use bytes::Bytes;
 
-use crate::choice::{AvifChroma, ColorSpace, Isolation, OnUnprovable, OriginalsMode, QualityScale, Scaling, WatchMode};
+use crate::choice::{
+    AvifChroma, ColorSpace, Isolation, OnUnprovable, OriginalsMode, PngEffort, QualityScale, Scaling, WatchMode,
+};
 use crate::{DiskTier, Locations, Mistake, Settings, Source, Wiring};
 
 /// Reads a file whole; lent by the top rank for the fallback picture.
@@ -32,6 +34,10 @@ impl Settings {
             keep_copyright: self.output.copyright,
             avif_speed: self.output.avif_speed,
             webp_method: self.output.webp_method,
+            png_effort: match self.output.png_effort {
+                PngEffort::Fast => imaging::PngEffort::Fast,
+                PngEffort::Small => imaging::PngEffort::Small,
+            },
             scaling: match self.output.scaling {
                 Scaling::Best => imaging::Scaling::Best,
                 Scaling::Fast => imaging::Scaling::Fast,

@@ -51,7 +51,7 @@ pub use buckets::{NamedBucket, NamedBuckets};
 pub use check::{disk_overlap, overlap};
 pub use choice::{
     AccessForm, AvifChroma, ClientAddress, ColorSpace, CrossOriginResourcePolicy, ForwardedBy, Isolation, LogFormat,
-    LogLevel, OnUnprovable, OriginalsMode, PolicyKind, QualityScale, Scaling, Scheme, Trust, WatchMode,
+    LogLevel, OnUnprovable, OriginalsMode, PngEffort, PolicyKind, QualityScale, Scaling, Scheme, Trust, WatchMode,
 };
 pub use clock::MachineClock;
 pub use convert::ReadFile;

@@ -137,7 +137,7 @@ mod tests {
             side("h"),
             word("ar", &["1:1", "16:9", "3:4", "1:7"]),
             word("fit", fits),
-            word("crop", &["top", "left", "entropy"]),
+            word("crop", &["top", "left", "entropy", "smart"]),
             word("pad", &["1", "9"]),
             side("max-w"),
             side("min-h"),

@@ -205,6 +205,7 @@ fn anchor_text(anchor: Anchor) -> String {
     match anchor {
         Anchor::Entropy => "entropy".to_owned(),
         Anchor::Edges => "edges".to_owned(),
+        Anchor::Smart => "smart".to_owned(),
         Anchor::Point { x, y } => match POINTS.iter().find(|point| (point.1, point.2) == (x, y)) {
             Some((name, ..)) => (*name).to_owned(),
             None => format!("fp{x}x{y}"),
@@ -216,6 +217,7 @@ fn read_anchor(word: &str) -> Option<Anchor> {
     match word {
         "entropy" => Some(Anchor::Entropy),
         "edges" => Some(Anchor::Edges),
+        "smart" => Some(Anchor::Smart),
         _ => match POINTS.iter().find(|point| point.0 == word) {
             Some(&(_, x, y)) => Some(Anchor::Point { x, y }),
             None => {

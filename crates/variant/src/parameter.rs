@@ -79,7 +79,7 @@ pub const PARAMETERS: &[Parameter] = &[
     row(Name::Fit, "fit", &[], true,
         "clip, max (or inside), min (or outside), crop (or cover), cropmax, fill (or contain), fillmax, scale, scalemax, clamp",
         "How the picture is fitted into the box. Without it the picture goes inside and is never enlarged"),
-    row(Name::Crop, "crop", &[], true, "a comma list of top, bottom, left, right, center, focalpoint, edges, entropy",
+    row(Name::Crop, "crop", &[], true, "a comma list of top, bottom, left, right, center, focalpoint, edges, entropy, smart (or attention)",
         "Where fit=crop and fit=min cut, the first that is known; top, bottom, left and right may be joined. With both sides named and no fit it means fit=crop"),
     row(Name::FocusX, "fp-x", &[], false, "0 to 1, four decimals",
         "Focal point from the left, as a part of the width; 0.5 if not named"),

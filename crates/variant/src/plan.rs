@@ -42,6 +42,8 @@ pub enum Search {
     Entropy,
     /// Where there are most edges.
     Edges,
+    /// Where edges, colours that stand out and skin draw the eye.
+    Smart,
 }
 
 /// What shows on the canvas where the picture does not.
@@ -162,6 +164,7 @@ impl Variant {
             search: match self.anchor {
                 Anchor::Entropy if movable => Some(Search::Entropy),
                 Anchor::Edges if movable => Some(Search::Edges),
+                Anchor::Smart if movable => Some(Search::Smart),
                 _ => None,
             },
             surround: if self.fit == Fit::Clamp && frame != picture { Surround::Edge } else { Surround::Background },
@@ -195,7 +198,7 @@ impl Variant {
         let (x, y) = match self.anchor {
             Anchor::Point { x, y } => (f64::from(x) / 10_000.0, f64::from(y) / 10_000.0),
             // The middle, until somebody has looked at the picture.
-            Anchor::Entropy | Anchor::Edges => (0.5, 0.5),
+            Anchor::Entropy | Anchor::Edges | Anchor::Smart => (0.5, 0.5),
         };
         let place =
             |part: f64, side: f64, length: f64| (part * side - length / 2.0).clamp(0.0, (side - length).max(0.0));

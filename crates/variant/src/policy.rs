@@ -284,7 +284,7 @@ impl Rules {
         let ratios: Vec<Ratio> = self.listed_ratios().collect();
         let boxes: std::collections::BTreeSet<(u32, u32)> =
             ratios.iter().flat_map(|&ratio| self.boxes_of(ratio, true).chain(self.boxes_of(ratio, false))).collect();
-        let anchors = named_points().count() as u64 + 2;
+        let anchors = named_points().count() as u64 + 3;
         let per_box: u64 = Fit::ALL.iter().map(|fit| if fit.cuts() { anchors } else { 1 }).sum();
         // `ar` alone lies inside the source: crop from anywhere, fill, scale, clamp, and inside.
         let per_ratio = anchors + 4;

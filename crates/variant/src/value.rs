@@ -65,7 +65,7 @@ pub(crate) fn crop(text: &str) -> Option<(Crop, Vec<&str>)> {
             "bottom" => set(&mut y, 10_000),
             "left" => set(&mut x, 0),
             "right" => set(&mut x, 10_000),
-            "center" | "focalpoint" | "edges" | "entropy" => true,
+            "center" | "focalpoint" | "edges" | "entropy" | "smart" | "attention" => true,
             _ => {
                 unknown.push(word);
                 continue;
@@ -81,6 +81,8 @@ pub(crate) fn crop(text: &str) -> Option<(Crop, Vec<&str>)> {
         Some("focalpoint") => Crop::FocalPoint,
         Some("edges") => Crop::At(Anchor::Edges),
         Some("entropy") => Crop::At(Anchor::Entropy),
+        // The second is what sharp calls it.
+        Some("smart" | "attention") => Crop::At(Anchor::Smart),
         Some(_) => Crop::At(Anchor::Point { x: x.unwrap_or(5_000), y: y.unwrap_or(5_000) }),
     };
     Some((crop, unknown))
@@ -217,6 +219,8 @@ mod tests {
             ("faces,bottom,right", at(10_000, 10_000), 1),
             ("faces,entropy,top", Crop::At(Anchor::Entropy), 1),
             ("edges", Crop::At(Anchor::Edges), 0),
+            ("faces,smart", Crop::At(Anchor::Smart), 1),
+            ("attention,edges", Crop::At(Anchor::Smart), 0),
             ("focalpoint,top", Crop::FocalPoint, 0),
             ("", Crop::Unsaid, 0),
             ("top,top", at(5_000, 0), 0),

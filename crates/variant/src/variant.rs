@@ -118,6 +118,8 @@ pub enum Anchor {
     Entropy,
     /// Where there are most edges.
     Edges,
+    /// Where edges, colours that stand out and skin draw the eye.
+    Smart,
 }
 
 impl Anchor {

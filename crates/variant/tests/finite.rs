@@ -47,6 +47,7 @@ fn enumerate(rules: &Rules, presets: &[&str]) -> BTreeSet<String> {
         "&crop=bottom,right",
         "&crop=entropy",
         "&crop=edges",
+        "&crop=smart",
         "&crop=faces",
     ];
     let mut queries: Vec<String> = Vec::new();
@@ -117,7 +118,7 @@ fn the_number_of_variants_is_finite_and_right() {
 
     let dims = Rules { policy: Policy::dims(), presets: Default::default(), ..rules.clone() };
     assert_eq!(dims.variants_max(), 5 * (7 * 4 + 7));
-    assert_eq!(Rules::default().variants_max(), 3_643_430);
+    assert_eq!(Rules::default().variants_max(), 3_915_800);
 }
 
 proptest! {

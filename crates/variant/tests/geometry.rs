@@ -79,6 +79,8 @@ fn every_fit_with_large_and_small_sources() {
 fn searches_and_surroundings_are_said() {
     assert_eq!(plan("w100-h100-crop-entropy.jpg", 300, 200).search, Some(Search::Entropy));
     assert_eq!(plan("w100-h100-min-edges.jpg", 300, 200).search, Some(Search::Edges));
+    assert_eq!(plan("w100-h100-cropmax-smart.jpg", 300, 200).search, Some(Search::Smart));
+    assert_eq!(plan("w100-h100-crop-smart.jpg", 200, 200).search, None);
     assert_eq!(plan("w100-h100-crop.jpg", 300, 200).search, None);
     assert_eq!(plan("w100-h100-clamp.jpg", 300, 200).surround, Surround::Edge);
     assert_eq!(plan("w100-h100-fill.jpg", 300, 200).surround, Surround::Background);

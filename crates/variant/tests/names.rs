@@ -51,6 +51,7 @@ fn names_read_as_they_are_written() {
         "blur2000-sharp100-pad7-q100.pjpg",
         "w10-clip.avif",
         "w10-h10-min-entropy.jpg",
+        "w10-h10-crop-smart.jpg",
     ] {
         assert_eq!(Variant::from_name(name).map(|variant| variant.name()).as_deref(), Some(name));
     }
@@ -136,6 +137,7 @@ fn what_is_not_written_so_is_not_read() {
         "crop.jpg",
         "entropy.jpg",
         "w10-h10-entropy.jpg",
+        "w10-h10-crop-attention.jpg",
         "w١.jpg",
         "full\0.jpg",
         "x5.jpg",

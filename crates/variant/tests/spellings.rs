@@ -28,6 +28,7 @@ fn equivalent_spellings_have_one_path() {
             "d=100&fit=crop", "fit=crop&d=100", "d=100&crop=center", "d=100&crop=faces", "d=100&crop=focalpoint", "w=100&h=100&crop=center",
             "d=100&crop=focalpoint&fp-x=0.5&fp-y=0.50000"]),
         ("/a.jpg/-/w100-h100-crop-top.same", &["d=100&crop=top", "d=100&crop=top,center", "d=100&crop=faces,top", "w=100&h=100&crop=top", "d=100&crop=focalpoint&fp-y=0", "d=100&fp-y=0.0"]),
+        ("/a.jpg/-/w100-h100-crop-smart.same", &["d=100&crop=smart", "d=100&crop=attention", "w=100&h=100&crop=faces,smart,top"]),
         ("/a.jpg/-/w100-h100-crop-topleft.same", &["d=100&crop=top,left", "d=100&crop=left,top", "d=100&fp-x=0&fp-y=0"]),
         ("/a.jpg/-/w100-h100.same", &["w=100&h=100", "w=100&h=100&fit=max", "w=100&h=100&fit=inside", "w=100&h=100&ar=16:9", "d=100&fit=max", "fit=max&d=100", "w=100&h=100&fit=max&crop=top", "w=100&h=100&min-w=20"]),
         ("/a.jpg/-/w300.webp", &["w=300&fm=webp", "w=300&auto=format", "w=300&fm=jpg&auto=format", "auto=format,enhance&w=300", "w=150&dpr=2&fm=webp", "w=300&fit=max&fm=webp", "w=300&fm=webp&fit=min", "w=300&fm=webp&fit=fillmax",

@@ -1,7 +1,7 @@
 //! Luma and chroma to RGB and back, row by row, in fixed point. Pure arithmetic: it must never know files or codecs.
 
+use super::boxes::unsupported;
 use super::cicp::{Cicp, PRIMARIES_BT_709, UNSPECIFIED};
-use super::container::unsupported;
 use crate::Error;
 use crate::pixels::Sample;
 

@@ -1,9 +1,10 @@
 //! An AVIF file to pixels: each tile is decoded, converted and laid in its place, colour first, then alpha. It must never hold
 //! more than one decoded tile beside the picture.
 
+use super::boxes::{broken, unsupported};
 use super::cicp::Cicp;
 use super::codec::{Decoder, Picture};
-use super::container::{Container, broken, unsupported};
+use super::container::Container;
 use super::{Header, Layer, convert};
 use crate::copyright::Copyright;
 use crate::pixels::{Channels, Decoded, Frames, Pixels, Sample, buffer_len};

@@ -3,7 +3,8 @@
 
 use crate::Error;
 
-use super::container::{Container, Item, Reader, broken, unsupported};
+use super::boxes::{Reader, broken, unsupported};
+use super::container::{Container, Item};
 
 /// A part of the stored picture, in whole pixels, inside it and not empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +106,7 @@ fn along(side: u32, shown: (i64, i64), offset: (i64, i64)) -> Result<(u32, u32),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::avif::container::BoxAt;
+    use crate::avif::boxes::BoxAt;
 
     fn placed(properties: &[(&[u8; 4], &[u8])], size: (u32, u32)) -> Result<Placement, Error> {
         let mut bytes = Vec::new();

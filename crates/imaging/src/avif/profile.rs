@@ -1,7 +1,7 @@
 //! A colour profile in an AVIF file that was just written, which its writer has no place for: it takes the place of the code points
 //! in the container (those in the stream still say how luma and chroma are meant). It must never be handed a file of others.
 
-use super::container::{BoxAt, Code, Reader, boxes, broken};
+use super::boxes::{BoxAt, Code, Reader, boxes, broken};
 use crate::Error;
 
 /// The same file with a `colr` box that holds `icc` in place of its `nclx`.

@@ -43,6 +43,19 @@ pub(crate) struct Sampling {
 }
 
 impl Header<'_> {
+    /// How many blocks each component has, and how much coarser than the finest it is sampled, on the side where it is more.
+    pub(crate) fn blocks(&self) -> Vec<(u64, u32)> {
+        let most = |of: fn(&Sampling) -> u8| self.sampling.iter().map(of).max().unwrap_or(1).max(1);
+        let (across, down) = (most(|sampling| sampling.across), most(|sampling| sampling.down));
+        let units = u64::from(self.width.div_ceil(8 * u32::from(across)))
+            * u64::from(self.height.div_ceil(8 * u32::from(down)));
+        let of = |sampling: &Sampling| {
+            let coarser = across.div_ceil(sampling.across.max(1)).max(down.div_ceil(sampling.down.max(1)));
+            (units * u64::from(sampling.across) * u64::from(sampling.down), u32::from(coarser))
+        };
+        self.sampling.iter().map(of).collect()
+    }
+
     /// Whether the components are gray, or Y, Cb and Cr in this order, by the rule that every decoder follows: a JFIF header says
     /// so, else Adobe's says what it is, else names that spell RGB mean RGB.
     pub(crate) fn is_gray_or_ycc(&self) -> bool {

@@ -60,7 +60,7 @@ pub(crate) fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Probe, Head
     let mut probe = Probe::still(Source::Jpeg, header.width, header.height, header.facts.orientation, false, limits)?;
     // Ink is converted where it is decoded: both pictures are there at once.
     probe.channels = if header.components == 4 { 7 } else { header.components };
-    probe.progressive = header.progressive;
+    probe.blocks = if header.progressive { header.blocks() } else { Vec::new() };
     probe.gain_map = header.gain_map;
     probe.scales = if Picture::is_known(&header) { &[1, 2, 3, 4, 5, 6, 7, 8] } else { codec::SCALES };
     Ok((probe, header))

@@ -1,7 +1,12 @@
 //! PNG files of every kind, in and out.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use super::*;
-use crate::Never;
+use crate::encode::About;
+use crate::{Never, PngEffort};
+
+const PLAIN: Encoding = Encoding { effort: PngEffort::Fast, about: About { exif: None, icc: None }, stop: &Never };
 
 fn decoded(bytes: &[u8]) -> Result<Pixels, Error> {
     let mut frames = decode(bytes, &Limits::default(), &Never)?;
@@ -63,8 +68,10 @@ fn what_is_encoded_is_decoded() {
         Pixels::new(16, 16, Channels::Rgb, (0..=255u8).flat_map(|v| [v, 0, 0]).collect()),
     ];
     for picture in cases.map(|picture| picture.expect("right length")) {
-        let bytes = encode(&picture, &About::default()).expect("encodes");
-        assert_eq!(decoded(&bytes).expect("decodes"), picture);
+        for effort in [PngEffort::Fast, PngEffort::Small] {
+            let bytes = encode(&picture, &Encoding { effort, ..PLAIN }).expect("encodes");
+            assert_eq!(decoded(&bytes).expect("decodes"), picture, "{effort:?}");
+        }
     }
 }
 
@@ -84,7 +91,7 @@ fn a_palette_holds_exactly_256_colours() {
 #[test]
 fn every_cut_and_every_damaged_checksum_is_an_error() {
     let picture = Pixels::new(8, 8, Channels::Rgb, (0..192).collect()).expect("right length");
-    let bytes = encode(&picture, &About::default()).expect("encodes");
+    let bytes = encode(&picture, &PLAIN).expect("encodes");
     for end in 8..bytes.len() {
         assert!(decoded(&bytes[..end]).is_err(), "cut at {end}");
     }
@@ -98,7 +105,7 @@ fn every_cut_and_every_damaged_checksum_is_an_error() {
 #[test]
 fn pixels_and_profiles_at_the_bound_and_past_it() {
     let picture = Pixels::filled(6, 5, Channels::Gray, &[1]).expect("small");
-    let bytes = encode(&picture, &About::default()).expect("encodes");
+    let bytes = encode(&picture, &PLAIN).expect("encodes");
     let limits = |max| Limits { pixels_max: max, ..Limits::default() };
     assert!(probe(&bytes, &limits(30)).is_ok());
     assert_eq!(probe(&bytes, &limits(29)).err(), Some(Error::TooManyPixels { asked: 30, max: 29 }));
@@ -119,18 +126,43 @@ fn pixels_and_profiles_at_the_bound_and_past_it() {
 
 #[test]
 fn stops_when_told() {
-    let bytes =
-        encode(&Pixels::filled(6, 5, Channels::Gray, &[1]).expect("small"), &About::default()).expect("encodes");
+    let bytes = encode(&Pixels::filled(6, 5, Channels::Gray, &[1]).expect("small"), &PLAIN).expect("encodes");
     assert_eq!(decode(&bytes, &Limits::default(), &|| true).err(), Some(Error::Expired));
+}
+
+#[test]
+fn small_is_small_for_drawings_and_photographs_and_stops_when_told() {
+    // What no filter helps: lines of one colour on another, in more than 256 colours. And what filters are for: a slope with grain.
+    let drawing = |x: u32, y: u32| if (x + y) % 16 < 2 { [(x / 2) as u8, (y / 2) as u8, 90] } else { [20, 30, 40] };
+    let slope = |x: u32, y: u32| [(x + x * y % 3) as u8, (x / 2 + y / 2) as u8, (y + x % 2) as u8];
+    for pixel in [&drawing as &dyn Fn(u32, u32) -> [u8; 3], &slope] {
+        let data = (0..240 * 240).flat_map(|at| pixel(at % 240, at / 240)).collect();
+        let picture = Pixels::new(240, 240, Channels::Rgb, data).expect("right length");
+        let made = |effort| encode(&picture, &Encoding { effort, ..PLAIN }).expect("encodes");
+        let small = made(PngEffort::Small);
+        assert!(small.len() < made(PngEffort::Fast).len(), "{} bytes", small.len());
+        assert_eq!(decoded(&small).expect("decodes"), picture);
+        // Asked at least twice for each of two filters: 172,800 bytes are more than two parts.
+        for end in 1..=6 {
+            let asked = AtomicU32::new(0);
+            let stop = || asked.fetch_add(1, Relaxed) + 1 == end;
+            assert_eq!(
+                encode(&picture, &Encoding { effort: PngEffort::Small, stop: &stop, ..PLAIN }).err(),
+                Some(Error::Expired)
+            );
+        }
+    }
 }
 
 #[test]
 fn copyright_travels() {
     let tiff =
         exif::write(&exif::Facts { orientation: 6, artist: Some("Ann".into()), copyright: None }).expect("facts");
-    let bytes =
-        encode(&Pixels::filled(6, 5, Channels::Gray, &[1]).expect("small"), &About { exif: Some(&tiff), icc: None })
-            .expect("encodes");
+    let bytes = encode(
+        &Pixels::filled(6, 5, Channels::Gray, &[1]).expect("small"),
+        &Encoding { about: About { exif: Some(&tiff), icc: None }, ..PLAIN },
+    )
+    .expect("encodes");
     let frames = decode(&bytes, &Limits::default(), &Never).expect("decodes");
     assert_eq!((frames.orientation, frames.copyright.artist.as_deref()), (6, Some("Ann")));
 }
@@ -140,7 +172,8 @@ fn sixteen_bits_there_and_back() {
     for channels in [Channels::Gray, Channels::Rgb, Channels::Rgba] {
         let data = (0..7 * 3 * channels.samples() as u32).map(|at| (at * 7_919 % 65_536) as u16).collect();
         let picture = Pixels::new(7, 3, channels, data).expect("right length");
-        let bytes = encode_wide(&picture, &About { exif: None, icc: Some(b"profile") }).expect("encodes");
+        let bytes = encode_wide(&picture, &Encoding { about: About { exif: None, icc: Some(b"profile") }, ..PLAIN })
+            .expect("encodes");
         let probe = probe(&bytes, &Limits::default()).expect("probes");
         assert!(probe.wide);
         let frames = decode(&bytes, &Limits::default(), &Never).expect("decodes");

@@ -17,7 +17,7 @@ pub(crate) struct Shape {
     pub(super) turning: Turning,
     pub(super) stored: (f64, f64),
     /// The size once turned.
-    pub(super) turned: Size,
+    pub(crate) turned: Size,
     /// The part named by `rect`, or all of it, in turned pixels.
     pub(super) rect: Window,
     /// The scales in eighths at which the source can be decoded.
@@ -48,10 +48,15 @@ impl Shape {
         if output == Output::Json {
             return self.rect.width.max(self.rect.height) / f64::from(INFO_SIDE_MAX);
         }
-        let plan = sized(variant.plan(size_of(self.rect)), output);
+        let plan = self.untrimmed(variant, output);
         let across = plan.window.width / f64::from(plan.picture.width);
         let down = plan.window.height / f64::from(plan.picture.height);
         across.min(down)
+    }
+
+    /// The plan where nothing is trimmed, as far as sizes go.
+    pub(crate) fn untrimmed(&self, variant: &Variant, output: Output) -> Plan {
+        sized(variant.plan(size_of(self.rect)), output)
     }
 
     /// The smallest scale that leaves the resampler enough to do for this shrink.

@@ -8,7 +8,8 @@
 use std::ops::Range;
 
 use super::Keep;
-use crate::avif::container::{BoxAt, Container, Item, boxes, broken, unsupported};
+use crate::avif::boxes::{BoxAt, boxes, broken, unsupported};
+use crate::avif::container::{Container, Item};
 use crate::avif::tiff_of_exif_item;
 use crate::copyright::Copyright;
 use crate::{Error, Limits, exif};

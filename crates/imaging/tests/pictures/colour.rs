@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use afterimage_imaging::{GainMap, Limits, Never, Rendered, Settings, probe, render, strip};
+use afterimage_imaging::{Never, Rendered, Settings, render};
 use afterimage_variant::Gamut;
 use moxcms::ColorProfile;
 
@@ -251,32 +251,4 @@ fn placeholders_are_text_of_the_picture_as_asked_for() {
     let rose = sample("rose.webp");
     assert_eq!(rendered(&rose, "fm=blurhash").unwrap().bytes, rendered(&rose, "bg=fff&fm=blurhash").unwrap().bytes);
     assert_ne!(rendered(&rose, "fm=thumbhash").unwrap().bytes, rendered(&rose, "bg=fff&fm=thumbhash").unwrap().bytes);
-}
-
-/// A JPEG with another behind it whose XMP says that it is a gain map.
-fn ultra_hdr() -> Vec<u8> {
-    let plain = sample("landscape.jpg");
-    let map = rendered(&plain, "w=64&fm=jpg").expect("renders").bytes;
-    let xmp = b"http://ns.adobe.com/xap/1.0/\0<rdf:Description xmlns:hdrgm=\"http://ns.adobe.com/hdr-gain-map/1.0/\" hdrgm:Version=\"1.0\"/>";
-    let length = (xmp.len() as u16 + 2).to_be_bytes();
-    [&plain[..], &map[..2], &[0xff, 0xe1], &length, xmp, &map[2..]].concat()
-}
-
-#[test]
-fn a_gain_map_that_is_dropped_is_named() {
-    let original = ultra_hdr();
-    assert_eq!(probe(&original, &Limits::default()).unwrap().gain_map, Some(GainMap::UltraHdr));
-    for query in ["w=64", "w=64&fm=webp", "w=64&trim=auto", "w=64&fm=png&blur=5"] {
-        let made = rendered(&original, query).unwrap();
-        assert_eq!(made.gain_map, Some(GainMap::UltraHdr), "{query}");
-        assert_eq!(made.bytes, rendered(&sample("landscape.jpg"), query).unwrap().bytes, "{query}");
-        assert_eq!(rendered(&sample("landscape.jpg"), query).unwrap().gain_map, None);
-    }
-    // Nothing of a picture is in a text.
-    for query in ["fm=json", "fm=thumbhash"] {
-        assert_eq!(rendered(&original, query).unwrap().gain_map, None, "{query}");
-    }
-    let clean = strip(&original, &Settings::default()).unwrap();
-    assert_eq!(clean.gain_map, Some(GainMap::UltraHdr));
-    assert_eq!(probe(&clean.bytes, &Limits::default()).unwrap().gain_map, None);
 }

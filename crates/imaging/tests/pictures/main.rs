@@ -5,6 +5,7 @@ mod support;
 mod colour;
 mod copyright;
 mod formats;
+mod gain_map;
 #[cfg(feature = "native")]
 mod golden;
 mod hostile;

@@ -33,7 +33,7 @@
   if ('p' in asked) {
     //#if presets
     const text = presets['.' + asked.p];
-    refuseIf(text === undefined, 400, 'p');
+    refuseIf(text == null, 400, 'p');
     pairs = overlay(readQuery(text), asked);
     //#else
     refuseIf(1, 400, 'p');
@@ -111,7 +111,7 @@
     // A fault of ours is not the viewer's.
     if (!kind) throw refusal;
     const status = refusal[0] == 1 ? 403 : refusal[0];
-    const headers = Object.assign({}, $headers, {
+    const headers = Object.assign($headers, {
       'content-type': {value: 'application/problem+json'},
       'cache-control': {value: status == 405 ? 'no-store' : 'max-age=$errorAge'},
       'cache-status': {value: 'afterimage; detail=' + kind[0]}

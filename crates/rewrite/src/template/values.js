@@ -26,13 +26,11 @@ const readRatio = text => {
 
 // The anchor that `crop` names, null where it names none; the focal point is called ' '.
 const cropAnchor = text => {
-  const words = text.split(',').filter(word => exactly(/top|bottom|left|right|center|focalpoint|edges|entropy/, word));
+  const words = text.split(',').filter(word => exactly(/top|bottom|left|right|center|focalpoint|edges|entropy|smart|attention/, word));
   const said = word => words.includes(word) ? word : '';
   if (said('top') && said('bottom') || said('left') && said('right')) return bad;
   const first = words[0];
-  if (!first) return null;
-  if (first == 'focalpoint') return ' ';
-  return /^e/.test(first) ? first : said('top') + said('bottom') + said('left') + said('right');
+  return !first ? null : first == 'focalpoint' ? ' ' : first == 'attention' ? 'smart' : /^[es]/.test(first) ? first : said('top') + said('bottom') + said('left') + said('right');
 };
 
 //#if fp
@@ -47,12 +45,13 @@ const pointName = (x, y) => {
 //#if bg
 // Hex digits with opacity first, or a name of CSS, as it stands in a canonical name.
 const color = text => {
+  const lower = text.toLowerCase();
   const named = lookUp({
     aqua: '0ff', black: '000', blue: '00f', fuchsia: 'f0f', gray: '808080', green: '008000', lime: '0f0', maroon: '800000',
     navy: '000080', olive: '808000', orange: 'ffa500', purple: '800080', red: 'f00', silver: 'c0c0c0', teal: '008080',
     transparent: '0000', white: 'fff', yellow: 'ff0'
-  }, text.toLowerCase());
-  let hex = exactly(/([\da-f]{2}){3,4}|[\da-f]{3,4}/, named || text.toLowerCase().replace(/^#/, ''));
+  }, lower);
+  let hex = exactly(/([\da-f]{2}){3,4}|[\da-f]{3,4}/, named || lower.replace(/^#/, ''));
   if (!hex) return bad;
   hex = hex[0];
   if (hex.length < 6) hex = hex.replace(/./g, '$&$&');

@@ -98,6 +98,8 @@ pub fn value(random: &mut Random, name: &str, policy: &EdgePolicy) -> String {
                         "focalpoint",
                         "edges",
                         "entropy",
+                        "smart",
+                        "attention",
                         "faces",
                         "",
                         "constructor",

@@ -277,7 +277,7 @@ impl Gravity {
         match self {
             Self::Towards(None, None) => (Some("center".to_owned()), None),
             Self::Towards(x, y) => (Some([*y, *x].into_iter().flatten().collect::<Vec<_>>().join(",")), None),
-            Self::Smart => (Some("entropy".to_owned()), None),
+            Self::Smart => (Some("smart".to_owned()), None),
             Self::Focus(x, y) => (Some("focalpoint".to_owned()), Some((x.clone(), y.clone()))),
         }
     }

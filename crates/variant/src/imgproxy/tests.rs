@@ -39,7 +39,7 @@ fn options_come_to_canonical_paths() {
         ("rs:fit:300:200:1:1/bg:ff0000", "w300-h200-fill-bgff0000"),
         ("rs:fill:300:200", "w300-h200-cropmax"),
         ("rs:fill:300:200:1/g:no", "w300-h200-crop-top"),
-        ("rs:fill-down:300:200/g:sm", "w300-h200-min-entropy"),
+        ("rs:fill-down:300:200/g:sm", "w300-h200-min-smart"),
         ("resize:force:300:200:1", "w300-h200-scale"),
         ("rs:force:300:200", "w300-h200-scalemax"),
         ("rt:fill/w:300/h:200/el:1/g:soea", "w300-h200-crop-bottomright"),

@@ -21,7 +21,8 @@ const FITS: &[&str] = &[
     "clip", "max", "min", "crop", "cropmax", "fill", "fillmax", "scale", "scalemax", "clamp", "cover", "contain",
     "inside", "outside",
 ];
-const CROPS: &[&str] = &["top", "bottom,left", "right,top", "center", "faces,edges", "entropy", "focalpoint", "faces"];
+const CROPS: &[&str] =
+    &["top", "bottom,left", "right,top", "center", "faces,edges", "entropy", "attention,top", "focalpoint", "faces"];
 const RATIOS: &[&str] = &["1:1", "16:9", "9:16", "3:2", "1.91:1", "0.85:1", "10000:1", "1:10000"];
 const RECTS: &[&str] = &[
     "0,0,full,full",

@@ -1,26 +1,11 @@
-//! The stream's units, and rows of deep and differently subsampled pictures, which this crate reads but does not write.
+//! Rows of deep and differently subsampled pictures, which this crate reads but does not write.
 
+use std::mem::zeroed;
+use std::ptr::{NonNull, null, null_mut};
+
+use super::encoder::{Image, collect};
 use super::*;
-
-#[test]
-fn units_are_bounded_and_sequence_headers_agree() {
-    let sequence = [0x0a, 2, 1, 2];
-    let frame = [0x32, 1, 9];
-    let delimiter = [0x12, 0];
-    let still = [&delimiter[..], &sequence, &frame].concat();
-    assert_eq!(first_picture(&still).unwrap(), still);
-    let two = [&still[..], &still].concat();
-    assert_eq!(first_picture(&two).unwrap(), still, "a second picture is left out");
-    let many = |count| [&sequence[..], &frame.repeat(count)].concat();
-    assert!(first_picture(&many(FRAMES_MAX)).is_ok());
-    assert!(first_picture(&many(FRAMES_MAX + 1)).is_err());
-    let other = [&sequence[..], &[0x0a, 2, 1, 3], &frame].concat();
-    assert!(matches!(first_picture(&other), Err(Error::Unsupported { .. })));
-    for end in 0..still.len() {
-        assert!(first_picture(&still[..end]).is_err(), "cut at {end}");
-    }
-    assert!(first_picture(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_err());
-}
+use crate::Limits;
 
 /// The sample at a place of a plane: a slope, within the depth.
 fn sample(plane: usize, x: usize, y: usize, depth: u32) -> u16 {

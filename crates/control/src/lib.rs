@@ -14,6 +14,15 @@ mod page;
 mod purge_method;
 mod routes;
 
+/// What is fuzzed by itself. Not an interface.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// How many items an invalidation batch has, if it is one.
+    pub fn invalidation_items(body: &[u8]) -> Option<usize> {
+        crate::cloudfront::document::read_batch(body).ok().map(|batch| batch.items.len())
+    }
+}
+
 pub use cloudfront::ledger::Limits;
 pub use cloudfront::sigv4::AccessKey;
 pub use door::Guard;

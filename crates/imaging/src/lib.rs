@@ -57,6 +57,12 @@ pub use sniff::{Source, sniff};
 pub use stop::{Never, Stop};
 pub use strip::strip;
 
+/// What is fuzzed by itself, because files seldom reach it whole. Not an interface.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::jpeg::fuzzing::{Rows, jpeg_rows};
+}
+
 /// What `examples/equal_quality.rs` fits. Not an interface.
 #[doc(hidden)]
 pub mod measuring {

@@ -10,7 +10,7 @@ use seccompiler::{
     apply_filter,
 };
 
-use crate::{Yard, limits};
+use crate::{Yard, limits, patient};
 
 /// Makes this thread's kernel one that has not heard of what is named.
 pub fn take_away(names: &str) {
@@ -45,7 +45,7 @@ const EACCES: &str = "errno 13";
 
 #[test]
 fn without_seccomp_landlock_still_keeps_files_and_network_away() {
-    let yard = &mut Yard::lacking("seccomp", limits());
+    let yard = &mut Yard::lacking("seccomp", patient());
     assert_eq!(lacks(yard), [Protection::SystemCalls]);
     for act in ["file read", "file write", "file list", "file environ", "socket tcp 9", "socket listen 0"] {
         assert_eq!(yard.told(act), EACCES, "{act}");
@@ -74,7 +74,7 @@ fn without_landlock_system_calls_are_kept_away() {
 
 #[test]
 fn with_neither_it_is_said_and_the_bounds_hold() {
-    let yard = &mut Yard::lacking("landlock seccomp close_range", limits());
+    let yard = &mut Yard::lacking("landlock seccomp close_range", patient());
     let report = yard.place.ready().expect("starts");
     let lacking = [
         Protection::Descriptors,

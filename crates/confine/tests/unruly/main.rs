@@ -57,6 +57,11 @@ fn limits() -> Limits {
     }
 }
 
+/// Processor time enough that memory ends first, on a slow machine too.
+fn patient() -> Limits {
+    Limits { job_time_max: Duration::from_secs(20), ..limits() }
+}
+
 struct Yard {
     clock: Arc<dyn Clock>,
     workers: Arc<Workers>,

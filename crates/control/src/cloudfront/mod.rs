@@ -2,7 +2,7 @@
 //! this edge forget. It reads, checks who asks, calls [`crate::invalidate`] and writes.
 
 mod distribution;
-mod document;
+pub(crate) mod document;
 pub(crate) mod fault;
 pub(crate) mod ledger;
 pub(crate) mod sigv4;

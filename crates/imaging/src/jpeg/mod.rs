@@ -2,6 +2,7 @@
 //! every file is decoded by our own [`scaled`] decoder; the rest (arithmetic coding, CMYK, RGB, odd sampling) by libjpeg-turbo, or by
 //! pure Rust in builds without it. Another decoder's warning is an error: it would otherwise fill what is missing with gray.
 
+pub(crate) mod fuzzing;
 mod header;
 mod light;
 mod planes;

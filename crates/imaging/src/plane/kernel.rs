@@ -39,13 +39,15 @@ impl Kernels {
         Self { down, across }
     }
 
-    /// The fastest ones of this processor. Where it is not x86 the compiler makes vectors of the plain ones.
+    /// The fastest ones of this processor.
     pub(super) fn fastest() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if let Some(kernels) = super::avx2::kernels() {
-            return kernels;
-        }
-        Self::plain()
+        let kernels = super::avx2::kernels();
+        #[cfg(target_arch = "aarch64")]
+        let kernels = super::neon::kernels();
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let kernels = None;
+        kernels.unwrap_or(Self::plain())
     }
 }
 

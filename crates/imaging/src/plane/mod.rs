@@ -4,6 +4,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod kernel;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod project;
 mod taps;
 
@@ -244,6 +246,31 @@ mod tests {
                 let mut resizer = Resizer::new((width, height), eighths, whole(width), whole(height), (out_width, out_height), Range::Full);
                 resizer.kernels = kernels;
                 push_all(&mut resizer, &source)
+            };
+            prop_assert_eq!(run(Kernels::fastest()), run(Kernels::plain()));
+        }
+    }
+
+    proptest! {
+        /// Any samples and weights whose sums fit: what no filter makes, and what has to be held to its bounds.
+        #[test]
+        fn kernels_are_the_same_on_any_numbers(
+            (rows, wide) in (1usize..5, 1usize..4),
+            weights in proptest::collection::vec(any::<i16>(), 8),
+            (samples, outputs) in (1usize..300, 1usize..40),
+            seed in any::<u64>(),
+        ) {
+            let (rows, width) = (rows * 2, wide * kernel::WIDE);
+            let ring = noise(width, rows, seed).data;
+            let places: Vec<usize> = (0..rows).map(|row| row * width).collect();
+            let columns = Taps::new(samples, 8, Span { start: 0.0, length: samples as f64 }, outputs, 1.0, kernel::GROUP);
+            let numbers = noise(2, samples + columns.count, seed ^ 1).data;
+            let numbers: Vec<i16> = numbers.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+            let run = |kernels: Kernels| {
+                let (mut line, mut out) = (vec![0; width], vec![0; outputs]);
+                (kernels.down)(&ring, &places, &weights[..rows], width, &mut line);
+                (kernels.across)(&numbers, &columns, kernel::bias(0.0), &mut out);
+                (line, out)
             };
             prop_assert_eq!(run(Kernels::fastest()), run(Kernels::plain()));
         }

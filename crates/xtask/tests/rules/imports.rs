@@ -28,6 +28,7 @@ const RANKS: &[(&str, u8)] = &[
     ("afterimage-lambda-render", 6),
     ("afterimage-testkit", 9),
     ("afterimage-sim", 9),
+    ("afterimage-fuzz", 9),
     ("xtask", 10),
 ];
 
@@ -101,7 +102,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
             "thumbhash",
             "blurhash",
         ],
-        &["imaging", "testkit"],
+        &["imaging", "testkit", "fuzz"],
         "one place decodes and encodes; tests look with an eye of their own",
     ),
     (&["aws-lc-rs", "rustls-pki-types", "rustls-webpki"], &["events"], "one place checks the signatures of SNS"),

@@ -5,6 +5,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 
 /// Dequantised coefficients, transposed: `block[column * 8 + row]`.
 pub(super) type Block = [i16; 64];
@@ -62,10 +64,14 @@ const fn cosine(turns: f64) -> f64 {
 /// The fastest transform for n of this processor; n is 1 to 8.
 pub(super) fn transform(n: usize) -> Transform {
     #[cfg(target_arch = "x86_64")]
-    if let Some(transform) = avx2::transform(n) {
-        return transform;
-    }
-    [plain::<1>, plain::<1>, plain::<2>, plain::<3>, plain::<4>, plain::<5>, plain::<6>, plain::<7>, plain::<8>][n]
+    let kernel = avx2::transform(n);
+    #[cfg(target_arch = "aarch64")]
+    let kernel = neon::transform(n);
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let kernel = None;
+    let twins =
+        [plain::<1>, plain::<1>, plain::<2>, plain::<3>, plain::<4>, plain::<5>, plain::<6>, plain::<7>, plain::<8>];
+    kernel.unwrap_or(twins[n])
 }
 
 /// The transform without vectors: what the kernels are held against.
@@ -166,6 +172,17 @@ mod tests {
                 [plain::<1>, plain::<2>, plain::<3>, plain::<4>, plain::<5>, plain::<6>, plain::<7>, plain::<8>];
             for (n, plain) in (1..=8).zip(plain) {
                 prop_assert_eq!(run(transform(n), &block, n), run(plain, &block, n), "{}", n);
+            }
+        }
+    }
+
+    /// What the kernel for ARM rests on.
+    #[test]
+    fn a_sample_and_its_mirror_image_differ_in_the_sign_of_odd_frequencies() {
+        for n in 1..=8 {
+            for (x, u) in (0..n).flat_map(|x| (0..n).map(move |u| (x, u))) {
+                let sign = if u % 2 == 0 { 1 } else { -1 };
+                assert_eq!(FACTORS[n][n - 1 - x][u], sign * FACTORS[n][x][u], "{n} {x} {u}");
             }
         }
     }

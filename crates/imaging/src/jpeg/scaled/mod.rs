@@ -8,8 +8,6 @@
 mod bits;
 mod canvas;
 mod frame;
-#[cfg(test)]
-mod hostile;
 mod huffman;
 mod idct;
 mod progressive;

@@ -17,6 +17,14 @@ locals {
     "x-amz-meta-sha256", "x-amz-meta-facts", "x-amz-server-side-encryption", "x-amz-expiration",
   ] : [])
 
+  # What the function says of a picture for pages of others, and a bucket does not. A file of settings in the packages is not seen
+  # here: what it says otherwise of http has to be said in var.settings as well.
+  cors_origins = [for origin in split(",", lookup(var.settings, "http.cors_origins", "*")) : trimspace(origin) if trimspace(origin) != ""]
+  headers_added = { for header, value in {
+    "Cross-Origin-Resource-Policy" = lookup(var.settings, "http.cross_origin_resource_policy", "cross-origin")
+    "Timing-Allow-Origin"          = lookup(var.settings, "http.timing_allow_origin", "*")
+  } : header => value if local.cheap && value != "" }
+
   # Errors are never kept longer than their own headers say: a second for those that say nothing, instead of ten.
   error_codes = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504]
 }
@@ -94,6 +102,49 @@ resource "aws_cloudfront_response_headers_policy" "pictures" {
       for_each = local.headers_removed
       content {
         header = items.value
+      }
+    }
+  }
+
+  dynamic "security_headers_config" {
+    for_each = local.cheap ? [1] : []
+    content {
+      content_type_options {
+        override = true
+      }
+    }
+  }
+
+  dynamic "cors_config" {
+    for_each = local.cheap && length(local.cors_origins) > 0 ? [1] : []
+    content {
+      origin_override                  = false
+      access_control_allow_credentials = false
+
+      access_control_allow_origins {
+        items = local.cors_origins
+      }
+
+      access_control_allow_methods {
+        items = ["GET", "HEAD", "OPTIONS"]
+      }
+
+      access_control_allow_headers {
+        items = ["*"]
+      }
+    }
+  }
+
+  dynamic "custom_headers_config" {
+    for_each = length(local.headers_added) > 0 ? [1] : []
+    content {
+      dynamic "items" {
+        for_each = local.headers_added
+        content {
+          header   = items.key
+          value    = items.value
+          override = false
+        }
       }
     }
   }

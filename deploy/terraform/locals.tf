@@ -30,25 +30,26 @@ locals {
     "log.format"         = "json"
   }, var.config_in_packages ? { config = "afterimage.toml" } : {})
 
-  settings_render = {
+  settings_render = merge({
     # Nobody but this distribution reaches the function, and the rewriting at the edge has checked policy and signature.
     "server.trust"   = "canonical"
     "render.timeout" = "${var.render_timeout_s - 2}s"
     # What a viewer's request finds gone and no event told.
     "lambda.later_queue" = aws_sqs_queue.later.url
-  }
+    # CloudFront asks the bucket by canonical path, so there has to be something under it.
+  }, local.cheap ? { "derivatives.copies" = "true" } : {})
 
-  # The rewriting at the edge leads every spelling to one canonical path, so paths are exact where there are no tags. In cheap mode what
-  # the function answers and bare originals carry no tag that CloudFront would read there.
+  # The rewriting at the edge leads every spelling to one canonical path, so paths are exact where there are no tags. Where the tag
+  # header is a bucket's, bare originals are named by path beside the tag: their owner gave them none.
   settings_workers = {
     "lambda.later_queue" = aws_sqs_queue.later.url
-    "cdn"                = "name=cloudfront kind=cloudfront distribution=${aws_cloudfront_distribution.edge.id} by=${local.by_tags && !local.cheap ? "auto" : "paths"}"
+    "cdn"                = "name=cloudfront kind=cloudfront distribution=${aws_cloudfront_distribution.edge.id} by=${local.by_tags ? "auto" : "paths"}"
   }
 
   # The names of all of the above. They cannot be computed: what they are made of depends on var.settings by way of the functions.
   settings_of_module = [
     "config", "source.url", "derivatives.url", "http.shared_age", "purge.fill_timeout", "log.format",
-    "lambda.later_queue", "server.trust", "render.timeout", "cdn",
+    "lambda.later_queue", "server.trust", "render.timeout", "derivatives.copies", "cdn",
   ]
   groups_without_server = ["server", "admin", "watch", "events", "invalidation", "pass"]
 }

@@ -35,8 +35,8 @@ output "signing_store_arn" {
 }
 
 output "invalidates_by" {
-  description = "tags: one item for each original. paths: two, one of them a wildcard, of which CloudFront takes fifteen at once."
-  value       = local.by_tags && !local.cheap ? "tags" : "paths"
+  description = "tags: one item for each original, in cheap mode two. paths: two, one of them a wildcard, of which CloudFront takes fifteen at once."
+  value       = local.by_tags ? "tags" : "paths"
 }
 
 output "existing_bucket_needs" {

@@ -119,7 +119,7 @@ class WithTags(unittest.TestCase):
     def test_the_folder_s_own_tests(self):
         answer = self.over(self.copy("tags") / "tags", "test", "-no-color")
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
-        self.assertIn("1 passed", answer.stdout)
+        self.assertIn("2 passed", answer.stdout)
 
     def test_the_module_holds_over_a_newer_provider_too(self):
         answer = self.over(self.copy("newer"), "test", "-no-color", "-filter=tests/modes.tftest.hcl")
@@ -326,6 +326,20 @@ class Combinations(unittest.TestCase):
             function = made.one("aws_cloudfront_function", "rewrite")
             self.assertEqual((function["runtime"], function["publish"], len(function["key_value_store_associations"])), ("cloudfront-js-2.0", True, 1))
 
+    def test_pages_of_others_may_read_what_a_bucket_answers_as_what_the_function_answers(self):
+        for mode, _, _, made in self.each():
+            policy = made.one("aws_cloudfront_response_headers_policy", "pictures")
+            parts = [policy["cors_config"], policy["security_headers_config"], policy["custom_headers_config"]]
+            if mode == "strict":
+                self.assertEqual(parts, [[], [], []], "the function says it")
+                continue
+            ((cors,), (security,), (custom,)) = parts
+            self.assertEqual((cors["access_control_allow_origins"][0]["items"], cors["origin_override"]), (["*"], False))
+            self.assertFalse(cors["access_control_allow_credentials"])
+            self.assertTrue(security["content_type_options"][0]["override"])
+            added = {each["header"]: (each["value"], each["override"]) for each in custom["items"]}
+            self.assertEqual(added, {"Cross-Origin-Resource-Policy": ("cross-origin", False), "Timing-Allow-Origin": ("*", False)})
+
     def test_buckets_are_private(self):
         for mode, _, bucket, made in self.each():
             names = {"derivatives", "originals"} if bucket == "own" else {"derivatives"}
@@ -359,6 +373,8 @@ class Combinations(unittest.TestCase):
                 self.assertEqual(variables.pop("AFTERIMAGE_HTTP_BROWSER_AGE"), "5m")
                 given |= set(variables)
                 self.assertEqual("AFTERIMAGE_SERVER_TRUST" in variables, name == "render")
+                cheap = "kept-or-made" in str(made.one("aws_cloudfront_distribution", "edge")["origin_group"])
+                self.assertEqual(variables.get("AFTERIMAGE_DERIVATIVES_COPIES"), "true" if cheap and name == "render" else None)
                 self.assertEqual("AFTERIMAGE_CDN" in variables, name != "render")
                 later = made.one("aws_sqs_queue", "later")["url"]
                 self.assertEqual(variables["AFTERIMAGE_LAMBDA_LATER_QUEUE"], later)

@@ -120,6 +120,9 @@ pub fn report(report: &Report) -> String {
     for removed in &report.doomed {
         let _ = writeln!(text, "  {}", removed.key);
     }
+    if report.copies > 0 {
+        let _ = writeln!(text, "{} copies, {} of them outdated", report.copies, report.copies_outdated);
+    }
     if report.unproven > 0 {
         let _ = writeln!(text, "{} originals could not be checked; nothing of theirs is removed", report.unproven);
     }

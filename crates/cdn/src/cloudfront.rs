@@ -28,8 +28,10 @@ const READ_AGAIN: Duration = Duration::from_secs(300);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many invalidations are looked through for one that was sent before.
 const LOOK_BACK_MAX: usize = 300;
-/// Headers that our answers, and derivatives read from a bucket directly, carry tags in.
-const TAG_HEADERS: [&str; 2] = ["cache-tag", "x-amz-meta-cache-tag"];
+/// The header that our answers carry tags in.
+const TAG_HEADER: &str = "cache-tag";
+/// The one that derivatives read from a bucket directly carry them in. Who reads it reads buckets, and originals there have none.
+const BUCKET_TAG_HEADER: &str = "x-amz-meta-cache-tag";
 
 pub(crate) struct CloudFront {
     config: Config,
@@ -57,7 +59,8 @@ impl CloudFront {
         let output = call.await.map_err(|error| fault(&error))?;
         let tags = output.distribution_config().and_then(|config| config.cache_tag_config());
         Ok(match tags.map(|tags| tags.header_name()) {
-            Some(name) if TAG_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known)) => By::Tags,
+            Some(name) if name.eq_ignore_ascii_case(TAG_HEADER) => By::Tags,
+            Some(name) if name.eq_ignore_ascii_case(BUCKET_TAG_HEADER) => By::TagsAndOriginals,
             Some(name) => {
                 tracing::warn!(
                     distribution = self.config.distribution,
@@ -131,7 +134,8 @@ impl CloudFront {
     /// An argument is refused: a tag, where the distribution has lost its tag header, or one path of many.
     async fn bad_item(&self, fault: Fault) -> Result<Told, Fault> {
         let was = self.by.lock().await.take().map(|(by, _)| by);
-        if was == Some(By::Tags) && self.by_now().await.is_ok_and(|by| by != By::Tags) {
+        let is_tagged = |by: By| matches!(by, By::Tags | By::TagsAndOriginals);
+        if was.is_some_and(is_tagged) && self.by_now().await.is_ok_and(|by| !is_tagged(by)) {
             return Err(Fault::Replan { why: "the distribution reads no tags any more".to_owned() });
         }
         Err(fault)

@@ -116,6 +116,7 @@ impl Layer {
             layer: self.way.name.clone(),
             by: match by {
                 By::Tags => "by tag",
+                By::TagsAndOriginals => "by tag, and bare originals by path",
                 By::Paths => "by canonical path",
                 By::Wildcards => "by wildcard",
                 By::Everything => "by tag and path",

@@ -9,6 +9,9 @@ use crate::item::Item;
 pub enum By {
     /// By tag: one item an original.
     Tags,
+    /// By tag, and bare originals by the path that they have in a bucket: for caches that read originals where their owner put them,
+    /// without a tag of ours.
+    TagsAndOriginals,
     /// By canonical path: for caches in which everything lies under its canonical path.
     Paths,
     /// By whatever begins with the original's path, queries included: for caches that key on what viewers write.
@@ -22,7 +25,7 @@ pub(crate) fn items(what: &Invalidation, by: By, chars_max: usize) -> Vec<Item> 
     // Paths are named where the originals are all there is to it; prefixes alone reach beyond them.
     let exactly = !what.paths.is_empty();
     let mut items = Vec::new();
-    if matches!(by, By::Tags | By::Everything) {
+    if matches!(by, By::Tags | By::TagsAndOriginals | By::Everything) {
         match &what.tag {
             Some(tag) => items.push(Item::Tag(tag.as_str().to_owned())),
             None if exactly => items.extend(what.originals.iter().map(|of| Item::Tag(of.tag().as_str().to_owned()))),
@@ -31,6 +34,9 @@ pub(crate) fn items(what: &Invalidation, by: By, chars_max: usize) -> Vec<Item> 
     }
     match by {
         By::Tags => {}
+        // A folder's tag is on nothing that its owner put there.
+        By::TagsAndOriginals if what.tag.is_some() && !exactly => items.extend(beginnings(&what.prefixes)),
+        By::TagsAndOriginals => items.extend(what.originals.iter().map(|original| bare(original.key.as_str()))),
         _ if !exactly => items.extend(beginnings(&what.prefixes)),
         By::Paths | By::Everything => {
             items.extend(what.paths.iter().cloned().map(Item::Path));
@@ -75,6 +81,16 @@ fn written(key: &str, wildcard: bool) -> Item {
         }
     }
     if wildcard { Item::Wildcard(path) } else { Item::Path(path) }
+}
+
+/// The path of an object in a bucket, where every byte but letters, digits and `-_.~/` is encoded. How CloudFront takes what need not
+/// be, nobody says, so there the path ends and is a wildcard.
+fn bare(key: &str) -> Item {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
+    match key.bytes().position(|byte| !plain(byte)) {
+        Some(at) => Item::Wildcard(format!("/{}", &key[..at])),
+        None => Item::Path(format!("/{key}")),
+    }
 }
 
 /// An item that is too long becomes a wildcard that is not.

@@ -51,6 +51,8 @@ async fn a_folder_is_one_item() {
 async fn the_distribution_is_asked_whether_it_has_tags() {
     for (header, items) in [
         (Some("cache-tag"), vec![tag("p/a b.jpg")]),
+        // It reads buckets itself: pictures have tags there, and originals have not.
+        (Some("X-Amz-Meta-Cache-Tag"), vec![tag("p/a b.jpg"), "/p/a*".to_owned()]),
         (None, vec!["/p/a%20b.jpg*".to_owned(), "/p/a=20b.jpg*".to_owned()]),
         (Some("X-Other"), vec!["/p/a%20b.jpg*".to_owned(), "/p/a=20b.jpg*".to_owned()]),
     ] {

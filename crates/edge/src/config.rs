@@ -82,6 +82,9 @@ pub struct Config {
     pub pending_wait: Duration,
     /// The longest time from the first question to the source until a derivative is stored.
     pub fill_time_max: Duration,
+    /// Whether each derivative is written once more under its canonical path, for a CDN that asks the place of derivatives itself.
+    /// Nobody proves there that the original still exists: see [`Edge`](crate::Edge)'s crate on copies.
+    pub copies: bool,
     /// Whether `Cache-Status` carries the cache key.
     pub show_cache_key: bool,
     /// Whether answers say what their render chose, and why.
@@ -117,6 +120,7 @@ impl Default for Config {
             pending_age_s: 5,
             pending_wait: Duration::from_millis(50),
             fill_time_max: Duration::from_secs(60),
+            copies: false,
             show_cache_key: false,
             show_chosen: false,
             cors: Cors { origins: vec!["*".into()], max_age_s: 86_400 },

@@ -16,7 +16,7 @@ use crate::picture::Kept;
 use crate::room::Room;
 use crate::viewer_request::Authorised;
 use crate::work::Work;
-use crate::{Config, Failure, Metrics, Renderer, Upstream, origin_request, origin_response};
+use crate::{Config, Failure, Metrics, Renderer, Upstream, origin_request, origin_response, written};
 
 /// What an edge is made of.
 pub struct Parts {
@@ -164,7 +164,7 @@ impl Edge {
             Ok(made) => {
                 // Nobody may listen any more; the derivative is stored all the same.
                 let _ = tell.send(origin_response::publish(&self, &live, &asked, &made, &fill));
-                origin_response::store(&self, &live, &asked, &made, &fill).await;
+                written::write(&self, &live, &asked, &made, &fill).await;
             }
         }
     }

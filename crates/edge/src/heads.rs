@@ -11,6 +11,8 @@ use crate::config::Ages;
 use crate::viewer_response::CACHE_STATUS;
 
 pub(crate) const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
+/// As a bucket says it of a copy that CloudFront reads there; a distribution reads tags from one header alone.
+pub(crate) const META_CACHE_TAG: HeaderName = HeaderName::from_static("x-amz-meta-cache-tag");
 pub(crate) const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -37,6 +39,11 @@ impl Heads {
         let mut picture_by_accept = picture.clone();
         picture_by_accept.append(VARY, HeaderValue::from_static("Accept"));
         Self { any, picture, picture_by_accept }
+    }
+
+    /// What is said of a picture's life, in words.
+    pub(crate) fn cache_control(&self) -> Option<String> {
+        self.picture.get(CACHE_CONTROL)?.to_str().ok().map(str::to_owned)
     }
 
     /// What a picture begins as. Its type, date, tags, ETag, length and timing have to be put in.

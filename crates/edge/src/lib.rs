@@ -3,6 +3,9 @@
 //! `handle.rs` is the whole of it on one screen. The other modules are its stages: each takes the value of the stage
 //! before and spends it. This crate never deletes anything but a derivative it has just written itself, and it never
 //! knows who hears its one word to the write story.
+//!
+//! *Copies* are for a CDN that asks the place of derivatives before it asks an edge: it cannot know version and revision, so each
+//! derivative is there once more under its canonical path. No proof is asked for where one is served.
 
 mod budget;
 mod config;
@@ -28,6 +31,7 @@ mod room;
 mod viewer_request;
 mod viewer_response;
 mod work;
+mod written;
 
 pub use afterimage_confine::Command as WorkerCommand;
 pub use config::{Config, Cors, Door, Fallback, OriginalsMode};

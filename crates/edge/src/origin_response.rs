@@ -1,19 +1,16 @@
-//! The fourth trigger: make the picture under limits, hand it over, store it, and take it back if its original changed
-//! meanwhile.
+//! The fourth trigger: make the picture under limits, and hand it over. What is written of it then is `written.rs`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use afterimage_cache::{Facts, Fill};
-use afterimage_identity::{Event, FoundBy, Happened, Stamp, Subject, Version};
+use afterimage_identity::{Stamp, Version};
 use afterimage_imaging as imaging;
-use afterimage_store::Meta;
-use afterimage_variant::{Format, Wanted, derivative_key};
+use afterimage_variant::{Format, Wanted};
 use bytes::Bytes;
 
 use crate::config::Live;
 use crate::edge::{Edge, Filled};
-use crate::origin_request::{CHOSEN, DROPPED, Located, MADE_AT, passes_as_is};
+use crate::origin_request::{Located, passes_as_is};
 use crate::picture::{Kept, Picture};
 use crate::pool::{Job, Work};
 use crate::viewer_request::Authorised;
@@ -79,7 +76,8 @@ async fn draw(edge: &Edge, live: &Live, asked: &Authorised, bytes: Bytes) -> Res
     Ok(Picture { dropped, ..Picture::new(made.media_type, body, &tags, wall, made_by).choosing(&made.chosen) })
 }
 
-fn facts(asked: &Authorised) -> Facts {
+/// What an entry is about, before anything is known of its picture.
+pub(crate) fn facts(asked: &Authorised) -> Facts {
     Facts {
         path: asked.path.clone(),
         original: Some(asked.original.clone()),
@@ -106,57 +104,4 @@ pub(crate) fn publish(edge: &Edge, live: &Live, asked: &Authorised, made: &Made,
 /// Hands a failure to all who wait for this fill, and keeps nothing.
 pub(crate) fn publish_failure(edge: &Edge, asked: &Authorised, failure: Failure, fill: &Fill<Kept>) -> Filled {
     fill.publish(facts(asked), Kept::Picture(Err(failure)), false, edge.clock.now()).map_err(|_| Failure::Fenced)
-}
-
-/// Stores a derivative, then asks the source again: unless the same version is still there, what was written is taken
-/// back (GUARANTEE, rule 6). The fill stays registered until this is over, so that a purge can wait for it.
-pub(crate) async fn store(edge: &Edge, live: &Live, asked: &Authorised, made: &Made, fill: &Fill<Kept>) {
-    let Ok(picture) = &made.outcome else { return };
-    if !made.settled || !made.storable || !matches!(picture.made_by, Reason::Rendered | Reason::Sanitised) {
-        return;
-    }
-    if edge.clock.now().since(fill.begun_at()) > live.config.fill_time_max {
-        tracing::warn!(path = asked.path, "a fill took too long; it is not stored");
-        return;
-    }
-    if fill.is_fenced(&facts(asked)) {
-        return;
-    }
-    let key = derivative_key(&asked.original.key, &asked.wanted, &made.version, &live.revision);
-    let said = [(CHOSEN, picture.chosen.as_deref()), (DROPPED, picture.dropped.as_deref())];
-    let mut extra = BTreeMap::from([(MADE_AT.to_owned(), httpdate::fmt_http_date(picture.modified))]);
-    extra.extend(said.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.to_str().ok()?.to_owned()))));
-    let meta = Meta {
-        media_type: picture.media_type.to_str().ok().map(str::to_owned),
-        original: Some(asked.original.clone()),
-        version: Some(made.version.clone()),
-        revision: Some(live.revision.clone()),
-        tags: asked.original.tags(),
-        extra,
-    };
-    if let Err(error) = edge.derivatives.put(&key, meta, picture.body.clone()).await {
-        tracing::warn!(key, %error, "a derivative cannot be stored");
-        return;
-    }
-    let still = edge.originals.stat(asked.original.key.as_str()).await;
-    if still.is_ok_and(|stat| stat.version == made.version) && !fill.is_fenced(&facts(asked)) {
-        return;
-    }
-    if let Err(why) = take_back(edge, &key).await {
-        tracing::error!(
-            key,
-            why,
-            "a derivative of a changed original could not be taken back; the write story is told"
-        );
-    }
-    edge.notice.notice(Event {
-        subject: Subject::Original(asked.original.clone()),
-        happened: Happened::Changed,
-        found_by: FoundBy::Read,
-    });
-}
-
-async fn take_back(edge: &Edge, key: &str) -> Result<(), String> {
-    let results = edge.derivatives.delete(&[key.to_owned()]).await;
-    results.into_iter().try_for_each(|result| result.map(drop).map_err(|error| error.to_string()))
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::config::{Ages, Live};
 use crate::handle::Served;
-use crate::heads::{CACHE_TAG, CDN_CACHE_CONTROL, READABLE, SERVER_TIMING};
+use crate::heads::{CACHE_TAG, CDN_CACHE_CONTROL, META_CACHE_TAG, READABLE, SERVER_TIMING};
 use crate::picture::{Kept, Picture, tag_header};
 use crate::precondition::{Decision, decide};
 use crate::reason::{forwarded_word, miss_word};
@@ -84,6 +84,11 @@ pub(crate) fn leave(
         }
     }
     allow_origin(live, request, headers);
+    if live.config.copies
+        && let Some(tags) = headers.get(CACHE_TAG).cloned()
+    {
+        headers.insert(META_CACHE_TAG, tags);
+    }
     if !headers.contains_key(CONTENT_LENGTH) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body_bytes));
     }

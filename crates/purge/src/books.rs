@@ -13,6 +13,7 @@ use crate::log::Log;
 use crate::order::{Filter, Target, Task};
 use crate::pages::{Entry, Pages, ScanAt, size};
 use crate::shard::Shard;
+use crate::shelf::MadeWith;
 use crate::{Config, Error};
 
 /// The journal is not rewritten before it has this many bytes.
@@ -255,17 +256,25 @@ impl Books {
         *here = at;
     }
 
-    pub(crate) fn scan_ended(&self, originals: u64) {
+    /// The revision that is made with, where a whole scan has seen it.
+    pub(crate) fn made_with(&self) -> Option<MadeWith> {
+        self.pages().made_with.clone()
+    }
+
+    /// `made_with` is what was written last with, where the scan has seen everything.
+    pub(crate) fn scan_ended(&self, originals: u64, made_with: Option<MadeWith>) {
         let mut pages = self.pages();
-        pages.scan_dirty.push(Entry::ScanEnded { originals });
+        let ended = Entry::ScanEnded { originals, made_with: made_with.clone() };
+        pages.scan_dirty.push(ended);
         pages.scan = None;
         pages.originals_known = originals;
+        pages.made_with = made_with.or(pages.made_with.take());
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use afterimage_identity::{FoundBy, ReceiptState, SourceId, Subject};
+    use afterimage_identity::{FoundBy, ReceiptState, Revision, SourceId, Subject};
 
     use super::*;
     use crate::order::Targets;
@@ -311,7 +320,7 @@ mod tests {
         let mut large = task();
         large.receipt.reason = "x".repeat(1 << 20);
         let id = books.add(vec![large])[0];
-        books.scanned(ScanAt { after: Some("k".into()), originals: 9, lost: 1, more: false }, &[]);
+        books.scanned(ScanAt { after: Some("k".into()), originals: 9, lost: 1, ..ScanAt::default() }, &[]);
         let length = || std::fs::metadata(dir.path().join("journal")).unwrap().len();
         for turn in 0..20 {
             books.update(id, |task| task.receipt.heard_at_ms = turn);
@@ -323,10 +332,13 @@ mod tests {
         drop(books);
         let books = open(dir.path(), &Config::default());
         assert_eq!((books.scan(), books.receipts(&Filter::default())), (scan, receipts));
-        books.scan_ended(11);
+        let made_with = (7, Revision::new("r1").unwrap());
+        books.scan_ended(11, Some(made_with.clone()));
+        books.scan_ended(11, None);
         books.flush(true).await.unwrap();
         drop(books);
         let books = open(dir.path(), &Config::default());
         assert_eq!((books.scan(), books.originals_known()), (None, 11));
+        assert_eq!(books.made_with(), Some(made_with), "a scan that saw a part has not forgotten it");
     }
 }

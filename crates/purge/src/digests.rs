@@ -9,8 +9,6 @@ use afterimage_store::{Error, Read};
 
 /// How many digests are remembered.
 const KNOWN_MAX: usize = 10_000;
-/// A derivative larger than this is not read for its metadata.
-const BODY_BYTES_MAX: u64 = 256 << 20;
 
 /// The digests known so far.
 #[derive(Debug, Default)]
@@ -23,12 +21,12 @@ impl Digests {
         if known.is_some() {
             return Ok(known);
         }
-        let object = match read.get(sample, BODY_BYTES_MAX).await {
-            Ok(object) => object,
+        let meta = match read.meta(sample).await {
+            Ok(meta) => meta,
             Err(Error::NotFound | Error::Corrupt { .. } | Error::TooLarge { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let key = object.meta.original.map(|original| original.key).filter(|key| key.escaped().as_str() == escaped);
+        let key = meta.original.map(|original| original.key).filter(|key| key.escaped().as_str() == escaped);
         if let Some(key) = &key {
             let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if known.len() >= KNOWN_MAX {

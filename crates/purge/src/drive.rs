@@ -195,7 +195,7 @@ fn failed(purger: &Purger, id: u64, layer: &str, why: &str, attempts: u32) {
     purger.books.update(id, |task| task.layer(layer, state));
 }
 
-/// Deletes what has to go; how many it deleted, or what went wrong.
+/// Deletes what has to go; how many it deleted whose like must not come back, or what went wrong.
 async fn sweep(purger: &Arc<Purger>, task: &Task) -> Result<u64, String> {
     let _sweeping = Sweeping::begin(purger);
     let swept = match &task.targets {
@@ -212,11 +212,11 @@ async fn sweep(purger: &Arc<Purger>, task: &Task) -> Result<u64, String> {
             })
         }
     };
-    let (count, failed) = (swept.count, swept.failed);
+    let (count, renewable, failed) = (swept.count, swept.renewable, swept.failed);
     if count > 0 {
         purger.books.update(task.receipt.id, |task| task.removed(swept.removed, count));
     }
-    failed.map_or(Ok(count), Err)
+    failed.map_or(Ok(count - renewable), Err)
 }
 
 /// A sweep is under way while this lives.

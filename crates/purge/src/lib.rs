@@ -10,6 +10,7 @@
 mod books;
 mod bounded;
 mod config;
+mod copies;
 mod digests;
 mod drive;
 mod fences;
@@ -22,6 +23,7 @@ mod journals;
 mod later;
 mod lock;
 mod log;
+mod named;
 mod noticed;
 mod observe;
 mod order;

@@ -123,7 +123,8 @@ async fn observe_original(
     }
     let answer = purger.parts.ask.ask(&original.key).await.answer;
     let versions = stored.as_ref().map(|group| group.versions.clone()).unwrap_or_default();
-    let Plan::Purge { reason, keep, certain } = plan(&answer, &versions, happened, found_by) else {
+    let copies = stored.as_ref().is_ok_and(|group| group.copies > 0);
+    let Plan::Purge { reason, keep, certain } = plan(&answer, &versions, copies, happened, found_by) else {
         if let Answer::Unprovable(why) = &answer {
             *unsure = Some(why.to_string());
         }
@@ -236,7 +237,8 @@ async fn find_below(
                     *unsure = Some(why.to_string());
                 }
                 // A listing has shown these, so the word of a removal or creation adds nothing for each of them.
-                if let Plan::Purge { keep, .. } = plan(&answer, &group.versions, Happened::Changed, FoundBy::Event) {
+                let (versions, copies) = (&group.versions, group.copies > 0);
+                if let Plan::Purge { keep, .. } = plan(&answer, versions, copies, Happened::Changed, FoundBy::Event) {
                     let doomed = group.doomed(keep.as_ref());
                     let original = Original::new(purger.config.source.clone(), key);
                     found.push((Target { original, keep }, doomed));

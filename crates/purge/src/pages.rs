@@ -6,6 +6,7 @@ use afterimage_identity::OriginalKey;
 use serde::{Deserialize, Serialize};
 
 use crate::order::{Target, Targets, Task};
+use crate::shelf::MadeWith;
 
 /// How far a scan has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,17 +17,29 @@ pub(crate) struct ScanAt {
     pub(crate) lost: u64,
     /// More were found than are remembered.
     pub(crate) more: bool,
+    /// The revision of what was written last, of all that was seen so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) newest: Option<MadeWith>,
 }
 
 /// One record of the journal.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Entry {
-    Base { next_id: u64, originals_known: u64 },
+    Base {
+        next_id: u64,
+        originals_known: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_with: Option<MadeWith>,
+    },
     Task(Box<Task>),
     Suspect(Target),
     ScanAt(ScanAt),
-    ScanEnded { originals: u64 },
+    ScanEnded {
+        originals: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_with: Option<MadeWith>,
+    },
 }
 
 /// What a journal says.
@@ -39,6 +52,8 @@ pub(crate) struct Pages {
     pub(crate) held: HashSet<OriginalKey>,
     pub(crate) next_id: u64,
     pub(crate) originals_known: u64,
+    /// The revision that is made with, as the last whole scan saw it.
+    pub(crate) made_with: Option<MadeWith>,
     pub(crate) scan: Option<(ScanAt, Vec<Target>)>,
     /// Scan records not yet written, in their order.
     pub(crate) scan_dirty: Vec<Entry>,
@@ -50,16 +65,18 @@ pub(crate) struct Pages {
 impl Pages {
     pub(crate) fn replay(&mut self, entry: Entry) {
         match entry {
-            Entry::Base { next_id, originals_known } => {
+            Entry::Base { next_id, originals_known, made_with } => {
                 self.next_id = self.next_id.max(next_id);
                 self.originals_known = originals_known;
+                self.made_with = made_with;
             }
             Entry::Task(task) => drop(self.tasks.insert(task.receipt.id, *task)),
             Entry::Suspect(target) => self.scan.get_or_insert_default().1.push(target),
             Entry::ScanAt(at) => self.scan.get_or_insert_default().0 = at,
-            Entry::ScanEnded { originals } => {
+            Entry::ScanEnded { originals, made_with } => {
                 self.scan = None;
                 self.originals_known = originals;
+                self.made_with = made_with.or(self.made_with.take());
             }
         }
     }
@@ -70,7 +87,8 @@ impl Pages {
     }
 
     pub(crate) fn all(&self) -> Vec<Vec<u8>> {
-        let mut payloads = vec![payload(&Entry::Base { next_id: self.next_id, originals_known: self.originals_known })];
+        let (next_id, originals_known, made_with) = (self.next_id, self.originals_known, self.made_with.clone());
+        let mut payloads = vec![payload(&Entry::Base { next_id, originals_known, made_with })];
         payloads.extend(self.tasks.values().map(payload_of_task));
         if let Some((at, suspects)) = &self.scan {
             payloads.extend(suspects.iter().cloned().map(|target| payload(&Entry::Suspect(target))));

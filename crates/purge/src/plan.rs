@@ -43,21 +43,24 @@ pub enum Plan {
     },
 }
 
-/// What follows for one original from the source's answer, the versions of its stored derivatives, and the event.
+/// What follows for one original from the source's answer, the versions of its stored derivatives, whether there are copies of
+/// them, and the event.
 ///
+/// - Copies always go: of which version they are, their names do not say. Scans, which look at each, do not go by them here.
 /// - Nothing is ever deleted on an unproven answer, except when asked for.
 /// - The derivatives of the version that is there are never deleted, except when asked for.
 /// - Of an original that is gone, all are deleted.
 /// - Once the plan is carried out, the same question asks for no more deletions.
-pub fn plan(answer: &Answer, stored: &[Version], happened: Happened, found_by: FoundBy) -> Plan {
+pub fn plan(answer: &Answer, stored: &[Version], copies: bool, happened: Happened, found_by: FoundBy) -> Plan {
     if found_by == FoundBy::Operator {
         return Plan::Purge { reason: Reason::AskedFor, keep: None, certain: true };
     }
     match answer {
         Answer::Unprovable(why) => Plan::Unproven(why.clone()),
-        Answer::Gone => Plan::Purge { reason: Reason::Gone, keep: None, certain: !stored.is_empty() },
+        Answer::Gone => Plan::Purge { reason: Reason::Gone, keep: None, certain: copies || !stored.is_empty() },
         Answer::Present(version) => {
-            let certain = stored.iter().any(|other| is_doomed(other, Some(version)));
+            let certain =
+                stored.iter().any(|other| is_doomed(other, Some(version))) || copies && found_by != FoundBy::Scan;
             // Caches and fills may hold another version of which nothing is stored: an event says so even where what is stored
             // is current, for content may have come, gone and come again. Scans look at what is stored alone.
             let spoken = found_by == FoundBy::Event || (found_by == FoundBy::Read && stored.is_empty());
@@ -118,10 +121,16 @@ mod tests {
         fn the_laws_hold(
             answer in answers(),
             stored in prop::collection::vec((0..4u8).prop_map(version), 0..5),
+            copies in any::<bool>(),
             happened in happenings(),
             found_by in finders(),
         ) {
-            let planned = plan(&answer, &stored, happened, found_by);
+            let planned = plan(&answer, &stored, copies, happened, found_by);
+            // Whoever hears of an original with copies has them deleted, unless nothing is proven.
+            if copies && found_by != FoundBy::Scan && !matches!(planned, Plan::Unproven(_)) {
+                let is_certain = matches!(planned, Plan::Purge { certain: true, .. });
+                prop_assert!(is_certain, "{:?}", planned);
+            }
             let left = left(&planned, &stored);
             match (&answer, found_by) {
                 (_, FoundBy::Operator) | (Answer::Gone, _) => prop_assert!(left.is_empty()),
@@ -133,14 +142,14 @@ mod tests {
             }
             // Carried out, the plan asks for no more deletions.
             if found_by != FoundBy::Operator {
-                let again = plan(&answer, &left, happened, found_by);
+                let again = plan(&answer, &left, false, happened, found_by);
                 let still_certain = matches!(again, Plan::Purge { certain: true, .. });
                 prop_assert!(!still_certain, "{:?}", again);
             }
             // The order of a listing means nothing.
             let mut reversed = stored.clone();
             reversed.reverse();
-            prop_assert_eq!(planned, plan(&answer, &reversed, happened, found_by));
+            prop_assert_eq!(planned, plan(&answer, &reversed, copies, happened, found_by));
         }
     }
 
@@ -148,7 +157,7 @@ mod tests {
     fn nothing_stored_is_decided_by_the_event() {
         let there = Answer::Present(version(1));
         let purge = |answer: &Answer, happened, found_by| {
-            matches!(plan(answer, &[], happened, found_by), Plan::Purge { certain: false, .. })
+            matches!(plan(answer, &[], false, happened, found_by), Plan::Purge { certain: false, .. })
         };
         assert!(!purge(&there, Happened::Created, FoundBy::Event), "creations cost nothing");
         assert!(purge(&there, Happened::Changed, FoundBy::Event));

@@ -59,6 +59,13 @@ pub struct Report {
     pub unproven: u64,
     /// Stored objects that are no derivative's, or that do not say what they were made from. They are left alone.
     pub unknown: u64,
+    /// Copies under canonical paths.
+    #[serde(default)]
+    pub copies: u64,
+    /// Those of them that are of the version that is there, but of another revision than is made now, or without the derivative
+    /// that they are a copy of. They are deleted, and nobody is told: what they show is not gone.
+    #[serde(default)]
+    pub copies_outdated: u64,
     /// How many originals have derivatives of each revision.
     pub revisions: BTreeMap<String, u64>,
     /// What goes, at most the first 1,000.
@@ -125,7 +132,7 @@ impl Purger {
             }
             // A person decides on what is true now.
             _ => {
-                self.books.scan_ended(self.books.originals_known());
+                self.books.scan_ended(self.books.originals_known(), None);
                 Scanned::default()
             }
         };
@@ -167,7 +174,7 @@ impl Purger {
         let known = report.originals.max(self.books.originals_known());
         let is_mass_loss = self.config.mass_loss.is_reached(at.lost, known);
         let tasks: Vec<Task> = suspects.chunks(TARGETS_MAX).map(|targets| self.task_of(targets)).collect();
-        self.books.scan_ended(self.books.originals_known());
+        self.books.scan_ended(self.books.originals_known(), None);
         self.books.scanned(at, &[]);
         if is_mass_loss && mode == Mode::Run {
             report.held = true;
@@ -224,7 +231,7 @@ impl Purger {
             });
         }
         let tasks: Vec<Task> = suspects.chunks(TARGETS_MAX).map(|targets| self.task_of(targets)).collect();
-        self.books.scan_ended(report.originals);
+        self.books.scan_ended(report.originals, at.newest);
         if is_mass_loss && mode == Mode::Run {
             report.held = true;
             hold(self, tasks).await;

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use afterimage_identity::{OriginalKey, Removed, Revision, Version, escape};
-use afterimage_store::{Error, Listed, Write};
-use afterimage_variant::{derivative_prefix, parse_derivative_key};
+use afterimage_store::{Error, Listed, Meta, Write};
+use afterimage_variant::derivative_prefix;
 
 use crate::digests::Digests;
+use crate::named::Named;
 use crate::order::REMOVED_MAX;
-use crate::plan::is_doomed;
 
 /// How many names one listing and one deletion hold.
 const BATCH_MAX: usize = 1_000;
@@ -19,7 +19,21 @@ const DIGESTS: &str = "=.";
 /// How many versions and revisions of one original are told apart.
 const VERSIONS_MAX: usize = 1_000;
 
-/// The derivatives of one original.
+/// One stored object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub(crate) removed: Removed,
+    pub(crate) named: Named,
+    /// Equal for equal bytes, where the listing says it.
+    pub(crate) etag: Option<String>,
+    /// When it was written, where the listing says it.
+    pub(crate) written_s: Option<u64>,
+}
+
+/// A revision, and when something was made with it.
+pub(crate) type MadeWith = (u64, Revision);
+
+/// The derivatives of one original, and their copies.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Group {
     /// `None` when it cannot be learnt.
@@ -27,7 +41,11 @@ pub(crate) struct Group {
     pub(crate) versions: Vec<Version>,
     pub(crate) revisions: Vec<Revision>,
     /// The first [`REMOVED_MAX`] of them.
-    pub(crate) first: Vec<(Removed, Option<Version>)>,
+    pub(crate) first: Vec<Item>,
+    /// How many of them are copies.
+    pub(crate) copies: u64,
+    /// The revision of the derivative that was written last, where the listing says when.
+    pub(crate) newest: Option<MadeWith>,
     pub(crate) count: u64,
     pub(crate) bytes: u64,
     /// The last name of the group.
@@ -36,18 +54,21 @@ pub(crate) struct Group {
 
 impl Group {
     fn push(&mut self, listed: &Listed) {
-        let name = parse_derivative_key(&listed.key);
-        if let Some(name) = &name {
-            if self.versions.len() < VERSIONS_MAX && !self.versions.contains(&name.version) {
-                self.versions.push(name.version.clone());
+        let named = Named::read(&listed.key);
+        if let Named::Derivative { version, revision, .. } = &named {
+            if self.versions.len() < VERSIONS_MAX && !self.versions.contains(version) {
+                self.versions.push(version.clone());
             }
-            if self.revisions.len() < VERSIONS_MAX && !self.revisions.contains(&name.revision) {
-                self.revisions.push(name.revision.clone());
+            if self.revisions.len() < VERSIONS_MAX && !self.revisions.contains(revision) {
+                self.revisions.push(revision.clone());
             }
+            let made = listed.written_s.map(|written_s| (written_s, revision.clone()));
+            self.newest = made.max(self.newest.take());
         }
+        self.copies += u64::from(named.is_copy());
         if self.first.len() < REMOVED_MAX {
             let removed = Removed { key: listed.key.clone(), bytes: listed.bytes };
-            self.first.push((removed, name.map(|name| name.version)));
+            self.first.push(Item { removed, named, etag: listed.etag.clone(), written_s: listed.written_s });
         }
         self.count += 1;
         self.bytes += listed.bytes;
@@ -56,15 +77,9 @@ impl Group {
 
     /// What goes when the derivatives of `keep` stay, as far as it is named.
     pub(crate) fn doomed(&self, keep: Option<&Version>) -> Vec<Removed> {
-        let doomed = self.first.iter().filter(|(_, version)| goes(version.as_ref(), keep));
-        doomed.map(|(removed, _)| removed.clone()).collect()
+        let doomed = self.first.iter().filter(|item| item.named.goes(keep));
+        doomed.map(|item| item.removed.clone()).collect()
     }
-}
-
-/// Whether a stored object goes when the derivatives of `keep` stay. What no version can be read from goes only with its
-/// whole original.
-fn goes(version: Option<&Version>, keep: Option<&Version>) -> bool {
-    version.map_or(keep.is_none(), |version| is_doomed(version, keep))
 }
 
 /// What a sweep did.
@@ -72,6 +87,9 @@ fn goes(version: Option<&Version>, keep: Option<&Version>) -> bool {
 pub(crate) struct Swept {
     pub(crate) removed: Vec<Removed>,
     pub(crate) count: u64,
+    /// How many of them were copies of an original that is there: whoever asks for one writes it anew, so that there are some
+    /// again says nothing.
+    pub(crate) renewable: u64,
     /// What went wrong last; what could be deleted is deleted all the same.
     pub(crate) failed: Option<String>,
 }
@@ -81,6 +99,7 @@ impl Swept {
         let room = REMOVED_MAX.saturating_sub(self.removed.len());
         self.removed.extend(other.removed.into_iter().take(room));
         self.count += other.count;
+        self.renewable += other.renewable;
         self.failed = other.failed.or(self.failed.take());
     }
 }
@@ -124,18 +143,24 @@ impl Shelf {
         plain.into_iter().chain([self.groups(DIGESTS, None)]).collect()
     }
 
-    /// Deletes the derivatives of one original, except those of `keep`.
-    pub(crate) async fn sweep(&self, key: &OriginalKey, keep: Option<&Version>) -> Swept {
-        self.sweep_names(&derivative_prefix(key), |name| {
-            let version = parse_derivative_key(name).map(|name| name.version);
-            goes(version.as_ref(), keep)
-        })
-        .await
+    /// What was written beside one of them.
+    pub(crate) async fn meta(&self, name: &str) -> Result<Meta, Error> {
+        self.derivatives.meta(name).await
     }
 
-    /// Deletes everything whose name begins with `prefix` and that is a derivative.
+    /// Deletes the derivatives of one original, except those of `keep`, and all copies.
+    pub(crate) async fn sweep(&self, key: &OriginalKey, keep: Option<&Version>) -> Swept {
+        let mut swept = self.sweep_names(&derivative_prefix(key), |named| named.goes(keep)).await;
+        if keep.is_none() {
+            swept.renewable = 0;
+        }
+        swept
+    }
+
+    /// Deletes everything whose name begins with `prefix` and that is a derivative, or a copy of one.
     pub(crate) async fn sweep_derivatives(&self, prefix: &str) -> Swept {
-        self.sweep_names(prefix, |name| parse_derivative_key(name).is_some()).await
+        let swept = self.sweep_names(prefix, |named| *named != Named::Unknown).await;
+        Swept { renewable: 0, ..swept }
     }
 
     /// Deletes the derivatives of all originals whose key begins with `prefix`.
@@ -161,7 +186,7 @@ impl Shelf {
         }
     }
 
-    async fn sweep_names(&self, prefix: &str, goes: impl Fn(&str) -> bool) -> Swept {
+    async fn sweep_names(&self, prefix: &str, goes: impl Fn(&Named) -> bool) -> Swept {
         let mut swept = Swept::default();
         let mut after: Option<String> = None;
         loop {
@@ -172,7 +197,8 @@ impl Shelf {
                     return swept;
                 }
             };
-            let doomed: Vec<Listed> = page.entries.into_iter().filter(|listed| goes(&listed.key)).collect();
+            let doomed = page.entries.into_iter().filter(|listed| goes(&Named::read(&listed.key)));
+            let doomed: Vec<Removed> = doomed.map(|Listed { key, bytes, .. }| Removed { key, bytes }).collect();
             // A store may answer with longer pages than were asked for.
             for batch in doomed.chunks(BATCH_MAX) {
                 swept.add(self.delete(batch).await);
@@ -184,22 +210,24 @@ impl Shelf {
         }
     }
 
-    async fn delete(&self, batch: &[Listed]) -> Swept {
-        let names: Vec<String> = batch.iter().map(|listed| listed.key.clone()).collect();
+    /// Deletes these, at most [`BATCH_MAX`].
+    pub(crate) async fn delete(&self, batch: &[Removed]) -> Swept {
+        let names: Vec<String> = batch.iter().map(|doomed| doomed.key.clone()).collect();
         let results = self.derivatives.delete(&names).await;
         let mut swept = Swept::default();
         if results.len() != names.len() {
             swept.failed = Some(format!("the store answered {} of {} deletions", results.len(), names.len()));
         }
-        for (listed, result) in batch.iter().zip(results) {
+        for (doomed, result) in batch.iter().zip(results) {
             match result {
                 // Somebody else may have deleted or evicted it first: gone is what counts, but it is not ours to claim.
                 Ok(false) | Err(Error::NotFound) => {}
                 Ok(true) => {
                     swept.count += 1;
-                    swept.removed.push(Removed { key: listed.key.clone(), bytes: listed.bytes });
+                    swept.renewable += u64::from(Named::read(&doomed.key).is_copy());
+                    swept.removed.push(doomed.clone());
                 }
-                Err(error) => swept.failed = Some(format!("{}: {error}", listed.key)),
+                Err(error) => swept.failed = Some(format!("{}: {error}", doomed.key)),
             }
         }
         swept
@@ -233,23 +261,24 @@ impl Groups {
 
     /// The next original's derivatives.
     pub(crate) async fn next(&mut self) -> Result<Option<Group>, Error> {
-        let (name, sample) = loop {
+        let (owner, sample) = loop {
             let Some(listed) = self.peek().await? else { return Ok(None) };
-            if let Some(name) = parse_derivative_key(&listed.key) {
-                break (name, listed.key.clone());
+            // A copy may come first, and may be all that is left.
+            if let Some((_, owner)) = Named::read_with_owner(&listed.key) {
+                break (owner, listed.key.clone());
             }
             self.unknown += 1;
             self.ahead.pop_front();
         };
-        let start = &sample[..name.escaped_key.len() + "/-/".len()];
-        let mut group = Group { key: name.key, ..Group::default() };
+        let start = &sample[..owner.escaped_key.len() + "/-/".len()];
+        let mut group = Group { key: owner.key, ..Group::default() };
         while let Some(listed) = self.peek().await?.filter(|listed| listed.key.starts_with(start)).cloned() {
             group.push(&listed);
             self.ahead.pop_front();
         }
         if group.key.is_none() {
             let read = &*self.shelf.derivatives;
-            group.key = self.shelf.digests.key(read, &name.escaped_key, &sample).await?;
+            group.key = self.shelf.digests.key(read, &owner.escaped_key, &sample).await?;
         }
         Ok(Some(group))
     }

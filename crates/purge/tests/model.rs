@@ -36,6 +36,8 @@ enum Act {
     Lose(usize),
     /// The bucket cannot be asked for a while, or can again.
     Blind(bool),
+    /// A render that read this content a while ago dies when it has written its copy: nobody verifies, nobody waits for it.
+    Dies(usize, u8),
 }
 
 fn acts() -> impl Strategy<Value = Act> {
@@ -58,6 +60,7 @@ fn acts() -> impl Strategy<Value = Act> {
         6 => (0..8usize, any::<bool>()).prop_map(|(at, again)| Act::Bring(at, again)),
         1 => (0..8usize).prop_map(Act::Lose),
         1 => any::<bool>().prop_map(Act::Blind),
+        1 => (0..KEYS.len(), 0..3u8).prop_map(|(key, content)| Act::Dies(key, content)),
     ]
 }
 
@@ -74,6 +77,8 @@ async fn end(world: &World, read: &mut Reading) {
         return;
     };
     world.derive(KEYS[key], &content, "r1").await;
+    world.derive_variant(KEYS[key], &content, "r1").await;
+    world.copy(KEYS[key], &content, "r1").await;
     if free {
         world.edge.cache(&path, &original, &Version::of_content(content.as_bytes()));
     }
@@ -111,6 +116,7 @@ async fn act(world: &World, running: Running, read: &mut Reading, act: Act) -> R
         }
         Act::Wait(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
         Act::Fail(times) => world.derivatives.deletes_fail.store(times, Ordering::SeqCst),
+        Act::Dies(key, content) => drop(world.copy(KEYS[key], &content.to_string(), "r1").await),
         // These are the queue's.
         Act::Bring(..) | Act::Lose(_) | Act::Blind(_) => {}
     }
@@ -121,9 +127,8 @@ async fn act(world: &World, running: Running, read: &mut Reading, act: Act) -> R
 async fn old(world: &World) -> Vec<String> {
     let mut old = Vec::new();
     for name in world.stored().await {
-        let derivative = afterimage_variant::parse_derivative_key(&name).unwrap();
-        let current = world.originals.stat(derivative.key.unwrap().as_str()).await.map(|stat| stat.version).ok();
-        if current != Some(derivative.version) {
+        let (key, version) = world.origin_of(&name).await;
+        if world.originals.stat(key.as_str()).await.map(|stat| stat.version).ok() != Some(version) {
             old.push(name);
         }
     }
@@ -141,8 +146,7 @@ async fn old(world: &World) -> Vec<String> {
 async fn forget_unstored(world: &World) {
     let mut stored = Vec::new();
     for name in world.stored().await {
-        let derivative = afterimage_variant::parse_derivative_key(&name).unwrap();
-        stored.push((derivative.key.unwrap(), derivative.version));
+        stored.push(world.origin_of(&name).await);
     }
     let kept =
         |original: &Original, version: &Version| stored.iter().any(|(key, at)| *key == original.key && at == version);
@@ -234,6 +238,10 @@ async fn story(acts: Vec<Act>, teller: Teller) -> Result<(), TestCaseError> {
     let mut read = Reading::new();
     let mut queue = Queue::default();
     for next in acts {
+        // Only a scan finds what nobody knows of.
+        if matches!(next, Act::Dies(..)) && teller != Teller::Scan {
+            continue;
+        }
         if teller == Teller::Queue {
             queue.act(&world, &running, &next).await;
         }

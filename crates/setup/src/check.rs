@@ -24,6 +24,10 @@ pub(crate) fn mistakes(settings: &Settings) -> Vec<Mistake> {
     headers(settings, &mut found);
     found.extend(crate::source::mistakes(settings));
     found.extend(crate::events::mistakes(settings));
+    if settings.derivatives.copies && settings.derivatives.url.is_none() {
+        let remedy = "copies are for a CDN that reads a bucket itself; name the bucket in derivatives.url";
+        found.push(Mistake::new("derivatives.copies", Some("true".into()), remedy));
+    }
     if let Some(derivatives) = &settings.derivatives.directory {
         for Placed { source, .. } in settings.placed() {
             found.extend(source.directory().and_then(|originals| overlap(&lexical(originals), &lexical(derivatives))));

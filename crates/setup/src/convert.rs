@@ -109,6 +109,7 @@ impl Settings {
             pending_age_s: seconds(http.pending_age),
             pending_wait: self.render.avif_wait,
             fill_time_max: self.purge.fill_timeout,
+            copies: self.derivatives.copies,
             show_cache_key: http.show_cache_key,
             show_chosen: http.show_chosen,
             cors: Cors { origins: http.cors_origins.clone(), max_age_s: seconds(http.cors_max_age) },

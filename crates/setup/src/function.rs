@@ -98,6 +98,10 @@ impl Wiring {
         self.cache.windows.iter_mut().for_each(|(_, window)| *window = Duration::ZERO);
         // What is cached helps only the next request to the same process; renders must not be killed for it.
         self.cache.bytes_max = self.cache.bytes_max.min(memory_bytes / 8).max(1);
+        if self.edge.copies {
+            // Whoever asks does so because a copy is missing. A fill writes one; an answer from memory would leave it so.
+            self.cache.bytes_max = 1;
+        }
         self.cache.item_bytes_max = self.cache.item_bytes_max.min(self.cache.bytes_max);
         self.pool.memory_bytes_max = self.pool.memory_bytes_max.min(memory_bytes / 2);
         self
@@ -139,6 +143,27 @@ mod tests {
         let found = settings.fit_a_function().err().unwrap_or_default();
         let keys: Vec<_> = found.iter().map(|mistake| mistake.key.clone()).collect();
         assert_eq!(keys, expected, "{set:?}");
+    }
+
+    #[test]
+    fn with_copies_nothing_is_kept_in_memory() {
+        let bytes_max = |copies: &str| {
+            let pairs = [
+                ("AFTERIMAGE_SOURCE_URL", "s3://pictures/"),
+                ("AFTERIMAGE_DERIVATIVES_URL", "s3://derived/"),
+                ("AFTERIMAGE_DERIVATIVES_COPIES", copies),
+            ];
+            let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            let settings = Settings::load(&crate::Sources { environment, ..Default::default() }).unwrap();
+            let source = settings.root_source().unwrap();
+            let homes = [("HOME".to_owned(), "/home/nobody".to_owned())].into();
+            let locations = crate::locations(&source, &homes).unwrap();
+            let wiring = settings.wiring(&source, &locations, &|path| std::fs::read(path)).unwrap();
+            let wiring = wiring.for_function(1 << 30);
+            (wiring.edge.copies, wiring.cache.bytes_max, wiring.cache.item_bytes_max)
+        };
+        assert_eq!(bytes_max("true"), (true, 1, 1));
+        assert_eq!(bytes_max("false"), (false, 128 << 20, 32 << 20));
     }
 
     #[test]

@@ -50,6 +50,9 @@ pub fn promise(settings: &Settings, shape: Shape) -> String {
     for outer in &settings.cdn.0 {
         line(&format!("from {}", outer.name), told(outer));
     }
+    if settings.derivatives.copies {
+        line("from its copies", copies(settings));
+    }
     line("if nobody can tell", unprovable(settings));
     if settings.hears_buckets() {
         text.push_str("Who tells of changes in buckets\n");
@@ -170,6 +173,18 @@ fn stored(settings: &Settings) -> String {
     format!(
         "is gone once its event is handled, at most {fill} later; if it was lost, after at most {} and {scan}",
         display(interval)
+    )
+}
+
+/// What is said of a CDN that reads the bucket of derivatives itself.
+fn copies(settings: &Settings) -> String {
+    let lost = match settings.purge.reconcile_interval {
+        interval if interval.is_zero() => "waits for `afterimage reconcile`".to_owned(),
+        interval => format!("is gone after a comparison (purge.reconcile_interval, {})", display(interval)),
+    };
+    format!(
+        "IS SERVED WITHOUT ASKING whether its original is there, by a CDN that reads them (derivatives.copies), until its event is \
+         handled and that CDN was told; if it was lost, it {lost}"
     )
 }
 
@@ -322,6 +337,21 @@ mod tests {
             let text = with(settings);
             assert!(text.contains(words), "{words} in\n{text}");
         }
+    }
+
+    #[cfg(feature = "s3")]
+    #[test]
+    fn copies_promise_no_more_than_an_event_and_a_comparison_do() {
+        let bucket = ("derivatives.url", "s3://derived/");
+        assert!(!with(&[bucket]).contains("copies"));
+        let text = with(&[bucket, ("derivatives.copies", "true")]);
+        for words in
+            ["from its copies         IS SERVED WITHOUT ASKING", "after a comparison (purge.reconcile_interval, 1d)"]
+        {
+            assert!(text.contains(words), "{words} in\n{text}");
+        }
+        let never = with(&[bucket, ("derivatives.copies", "true"), ("purge.reconcile_interval", "0")]);
+        assert!(never.contains("it was lost, it waits for `afterimage reconcile`"), "{never}");
     }
 
     #[test]

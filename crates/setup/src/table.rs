@@ -181,6 +181,10 @@ settings! {
         url: Option<String> = "", Kind::Text("s3://derived-pictures/"), Restart;
         /// The profile whose credentials are used for that bucket. Unset is as for originals.
         profile: Option<String> = "", Kind::Text("derived"), Restart;
+        /// Keep each picture in that bucket once more under its canonical path, for a CDN that asks the bucket first and this server
+        /// only for what is not there. A weaker promise: nobody asks there whether the original still exists. See
+        /// docs/operating/aws.md.
+        copies: bool = "false", Kind::Bool, Restart;
         /// Bytes kept in the folder; beyond it the least recently used go.
         bytes_max: Bytes = "10GiB", bytes(MIB, 1024 * TIB), Restart;
         /// Bytes that stay free on the file system whatever else is said.

@@ -37,6 +37,12 @@ pub enum Mutation {
     NoVerify,
     /// The cleaner sweeps once.
     NoSecondSweep,
+    /// A copy is written when its writer has asked again.
+    CopyBehindQuestion,
+    /// Whoever finds the original changed takes back the derivative, and leaves the copy.
+    CopyNotTakenBack,
+    /// The cleaner leaves copies alone while there is an original.
+    CopiesSpared,
 }
 
 /// What is checked, and how far.
@@ -52,6 +58,9 @@ pub struct Protocol {
     pub versions: u8,
     /// Whether the last upload is never deleted: what matters then is what is left of those before it.
     pub last_stays: bool,
+    /// Whether edges are functions that write copies: a derivative once more, under a name that all contents share. Such an edge
+    /// keeps nothing in memory, and nobody fences it.
+    pub copies: bool,
 }
 
 /// How far a fill has come.
@@ -69,6 +78,13 @@ pub enum Stage {
     Storing,
     /// The write has landed, in time or past *F*; the question whether the original is the same is to come.
     Stored {
+        /// Past *F*.
+        late: bool,
+    },
+    /// The write of the copy is in the network.
+    Copying,
+    /// That has landed too.
+    Copied {
         /// Past *F*.
         late: bool,
     },
@@ -129,6 +145,8 @@ pub struct Work {
 pub struct Stray {
     /// What it writes.
     pub content: Content,
+    /// Whether it is the copy.
+    pub is_copy: bool,
     /// Ticks since its fill began.
     pub age: u8,
 }
@@ -144,6 +162,8 @@ pub struct State {
     pub gone_age: [Option<u8>; VERSIONS_MAX],
     /// Stored derivatives per content, with the age of the proof they were written under (kept only where it matters).
     pub stored: [Option<u8>; VERSIONS_MAX],
+    /// The content that the copy shows, where there is one: whoever reads it asks nobody.
+    pub copy: Option<Content>,
     /// The edges, in order.
     pub edges: [Edge; EDGES],
     /// What the cleaner is doing.
@@ -189,6 +209,10 @@ pub enum Action {
     Store(usize),
     /// The write lands.
     Land(usize),
+    /// The fill begins to write the copy.
+    Copy(usize),
+    /// That lands.
+    LandCopy(usize),
     /// The writer asks again.
     Verify(usize),
     /// The fill ends, because there is nothing to do, or because it is too old.
@@ -249,7 +273,8 @@ fn s3(_: &Protocol, state: &State) -> bool {
         let writing = state.edges.iter().filter_map(|edge| edge.fill).any(|fill| fill.content == content)
             || state.stray.is_some_and(|stray| stray.content == content);
         let excused = state.excused & bit(content) != 0;
-        state.clean & bit(content) == 0 || state.stored[at(content)].is_none() || writing || excused
+        let gone = state.stored[at(content)].is_none() && state.copy != Some(content);
+        state.clean & bit(content) == 0 || gone || writing || excused
     })
 }
 
@@ -263,6 +288,7 @@ impl Model for Protocol {
             uploads: 1,
             gone_age: [None; VERSIONS_MAX],
             stored: [None; VERSIONS_MAX],
+            copy: None,
             edges: [Edge::default(); EDGES],
             work: None,
             stray: None,
@@ -280,7 +306,7 @@ impl Model for Protocol {
         for edge in 0..EDGES {
             actions.extend((1..=self.versions).map(|content| Load(edge, content)));
             actions.extend([Fence, OtherFence, Begin, Read, Publish, Store, Land].map(|action| action(edge)));
-            actions.extend([Verify, GiveUp, Ask, Crash, Cut].map(|action| action(edge)));
+            actions.extend([Copy, LandCopy, Verify, GiveUp, Ask, Crash, Cut].map(|action| action(edge)));
         }
     }
 
@@ -297,11 +323,16 @@ impl Model for Protocol {
             Property::always("S2: nothing fenced is served", s2),
             Property::always("S3: what a receipt calls clean is clean", s3),
             Property::sometimes("an old content is served within V", |model: &Self, state: &State| {
-                state.edges.iter().filter_map(|edge| model.serves(edge)).any(|content| content != state.source)
+                let served = state.edges.iter().filter_map(|edge| model.serves(edge));
+                model.copies || served.into_iter().any(|content| content != state.source)
             }),
             Property::sometimes("the last content is served", |model: &Self, state: &State| {
                 let served = state.edges.iter().filter_map(|edge| model.serves(edge));
-                state.source == model.versions && served.into_iter().any(|content| content == model.versions)
+                let served = served.into_iter().any(|content| content == model.versions);
+                model.copies || state.source == model.versions && served
+            }),
+            Property::sometimes("a copy shows a content that is gone", |model: &Self, state: &State| {
+                !model.copies || state.copy.is_some_and(|content| content != state.source)
             }),
             Property::sometimes("a stored derivative outlives a purge for a while", |_: &Self, state: &State| {
                 (1..=state.uploads).any(|c| state.clean & bit(c) != 0 && state.stored[at(c)].is_some())

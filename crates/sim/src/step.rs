@@ -13,6 +13,7 @@ impl Protocol {
             Action::Upload => self.upload(state)?,
             Action::Delete => self.delete(state)?,
             Action::Deliver => begin_work(state)?,
+            Action::Fence(_) | Action::OtherFence(_) if self.copies => return None,
             Action::Fence(edge) => fence(state, edge)?,
             Action::OtherFence(edge) => {
                 let fill = state.edges[edge].fill.as_mut().filter(|fill| fill.stage <= Stage::Loaded)?;
@@ -33,7 +34,9 @@ impl Protocol {
             Action::Publish(edge) => self.publish(state, edge)?,
             Action::Store(edge) => self.store(&mut state.edges[edge])?,
             Action::Land(edge) => self.land(state, edge)?,
-            Action::Verify(edge) => verify(state, edge)?,
+            Action::Copy(edge) => self.copy(&mut state.edges[edge])?,
+            Action::LandCopy(edge) => self.land_copy(state, edge)?,
+            Action::Verify(edge) => self.verify(state, edge)?,
             Action::GiveUp(edge) => self.give_up(&mut state.edges[edge])?,
         }
         self.forget_what_no_longer_matters(state);
@@ -77,7 +80,13 @@ impl Protocol {
                 if !(fill.stage == Stage::Loaded && self.is(Mutation::NoQuestionOnLoad)) {
                     fill.carried_age = 0;
                 }
-                if matches!(fill.stage, Stage::Stored { .. }) {
+                let is_written = match fill.stage {
+                    // Too old for the copy is too old, by however much.
+                    Stage::Stored { .. } => !self.copies,
+                    Stage::Copied { .. } => true,
+                    _ => false,
+                };
+                if is_written {
                     fill.age = 0;
                 }
                 if fill.stage > Stage::Loaded {
@@ -96,6 +105,7 @@ impl Protocol {
     fn forget_content(&self, state: &mut State, content: Content) {
         let somewhere = state.source == content
             || state.stored[at(content)].is_some()
+            || state.copy == Some(content)
             || state.stray.is_some_and(|stray| stray.content == content)
             || state.edges.iter().any(|edge| {
                 edge.held.is_some_and(|held| held.content == content)
@@ -142,6 +152,10 @@ impl Protocol {
         for content in (1..=state.uploads).filter(|content| gone & bit(*content) != 0) {
             state.stored[at(content)] = None;
         }
+        // Its name does not say of which content it is, so it goes whatever it shows.
+        if !(self.is(Mutation::CopiesSpared) && state.source != 0) {
+            state.copy = None;
+        }
         if done {
             state.clean |= gone;
             state.work = None;
@@ -184,13 +198,18 @@ impl Protocol {
             Stage::Loaded if self.is(Mutation::NoQuestionOnLoad) => fill.carried_age,
             _ => fill.age,
         };
-        state.edges[edge].held = Some(Held { content: fill.content, proof_age });
+        state.edges[edge].held = (!self.copies).then_some(Held { content: fill.content, proof_age });
         if proof_age <= self.window {
             state.broke_s1 |= self.is_long_gone(state, fill.content);
             state.broke_s2 |= state.edges[edge].fenced & bit(fill.content) != 0;
         }
-        let published = Fill { stage: Stage::Published, ..fill };
-        state.edges[edge].fill = (fill.stage == Stage::Read).then_some(published);
+        let stage = match fill.stage {
+            Stage::Read => Some(Stage::Published),
+            // Whoever was asked for what is stored was asked because its copy is missing.
+            _ if self.copies => Some(Stage::Stored { late: false }),
+            _ => None,
+        };
+        state.edges[edge].fill = stage.map(|stage| Fill { stage, ..fill });
         Some(())
     }
 
@@ -212,9 +231,48 @@ impl Protocol {
         Some(())
     }
 
+    /// A copy is begun like a derivative, and behind it.
+    fn copy(&self, edge: &mut Edge) -> Option<()> {
+        (self.copies && !self.is(Mutation::CopyBehindQuestion)).then_some(())?;
+        let fill = reachable(edge)?.fill.as_mut()?;
+        (matches!(fill.stage, Stage::Stored { .. }) && fill.age <= self.fill).then_some(())?;
+        fill.stage = Stage::Copying;
+        Some(())
+    }
+
+    fn land_copy(&self, state: &mut State, edge: usize) -> Option<()> {
+        let fill = state.edges[edge].fill.as_mut().filter(|fill| fill.stage == Stage::Copying)?;
+        fill.stage = Stage::Copied { late: fill.age > self.fill };
+        state.copy = Some(fill.content);
+        if self.is(Mutation::CopyBehindQuestion) {
+            state.edges[edge].fill = None;
+        }
+        Some(())
+    }
+
+    /// Unless the content is still current, the writer deletes what it wrote; a copy even if somebody has written another since.
+    fn verify(&self, state: &mut State, edge: usize) -> Option<()> {
+        let edge = reachable(&mut state.edges[edge])?;
+        let mut fill = edge.fill.filter(|fill| matches!(fill.stage, Stage::Stored { .. } | Stage::Copied { .. }))?;
+        edge.fill = None;
+        if state.source != fill.content {
+            state.stored[at(fill.content)] = None;
+            if self.copies && !self.is(Mutation::CopyNotTakenBack) {
+                state.copy = None;
+            }
+        } else if self.is(Mutation::CopyBehindQuestion) && fill.age <= self.fill {
+            fill.stage = Stage::Copying;
+            edge.fill = Some(fill);
+        }
+        Some(())
+    }
+
     fn land_stray(&self, state: &mut State) -> Option<()> {
         let stray = state.stray.take()?;
-        state.stored[at(stray.content)] = Some(stray.age);
+        match stray.is_copy {
+            true => state.copy = Some(stray.content),
+            false => state.stored[at(stray.content)] = Some(stray.age),
+        }
         if stray.age > self.fill {
             state.excused |= bit(stray.content);
         }
@@ -289,17 +347,6 @@ fn read(state: &mut State, edge: usize) -> Option<()> {
     Some(())
 }
 
-/// Unless the content is still current, the writer deletes what it wrote.
-fn verify(state: &mut State, edge: usize) -> Option<()> {
-    let edge = reachable(&mut state.edges[edge])?;
-    let fill = edge.fill.filter(|fill| matches!(fill.stage, Stage::Stored { .. }))?;
-    edge.fill = None;
-    if state.source != fill.content {
-        state.stored[at(fill.content)] = None;
-    }
-    Some(())
-}
-
 /// The question and its answer in one step: of all questions that find the content present, this one has the youngest
 /// stamp.
 fn ask(state: &mut State, edge: usize) -> Option<()> {
@@ -320,13 +367,16 @@ fn crash(state: &mut State, edge: usize) -> Option<()> {
     }
     match edge.fill {
         // Its write is in the network all the same; one such at a time is modelled.
-        Some(fill) if fill.stage == Stage::Storing => {
+        Some(fill) if matches!(fill.stage, Stage::Storing | Stage::Copying) => {
             if state.stray.is_some() {
                 return None;
             }
-            state.stray = Some(Stray { content: fill.content, age: fill.age });
+            let is_copy = fill.stage == Stage::Copying;
+            state.stray = Some(Stray { content: fill.content, is_copy, age: fill.age });
         }
-        Some(fill) if fill.stage == (Stage::Stored { late: true }) => state.excused |= bit(fill.content),
+        Some(Fill { stage: Stage::Stored { late: true } | Stage::Copied { late: true }, content, .. }) => {
+            state.excused |= bit(content);
+        }
         _ => {}
     }
     (edge.held, edge.fill) = (None, None);

@@ -7,7 +7,12 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 /// Bounds, and how many states they must have at least: fewer means that the model lost behaviour.
 fn bounds(window: u8, fill: u8, versions: u8, last_stays: bool) -> Protocol {
-    Protocol { mutation: None, window, fill, versions, last_stays }
+    Protocol { mutation: None, window, fill, versions, last_stays, copies: false }
+}
+
+/// Functions that write copies. Nothing is kept in memory, so the window is of no account.
+fn copies(fill: u8, versions: u8, last_stays: bool) -> Protocol {
+    Protocol { copies: true, ..bounds(0, fill, versions, last_stays) }
 }
 
 fn holds(protocol: Protocol, states_min: usize) {
@@ -31,6 +36,12 @@ fn the_whole_protocol_holds_for_a_replacement() {
 }
 
 #[test]
+fn copies_of_what_was_replaced_or_deleted_do_not_stay() {
+    holds(copies(0, 2, false), 20_000);
+    holds(copies(1, 1, false), 5_000);
+}
+
+#[test]
 fn the_whole_protocol_holds_at_larger_bounds() {
     if std::env::var_os("AFTERIMAGE_LONG").is_none() {
         println!("larger bounds are checked with AFTERIMAGE_LONG=1");
@@ -39,11 +50,17 @@ fn the_whole_protocol_holds_at_larger_bounds() {
     holds(bounds(3, 3, 1, false), 1_000_000);
     holds(bounds(1, 1, 2, true), 2_500_000);
     holds(bounds(0, 0, 2, false), 1_000_000);
+    holds(copies(1, 2, false), 100_000);
+    holds(copies(0, 3, false), 100_000);
 }
 
 /// Leaves a rule out and wants the property broken.
 fn check(mutation: Mutation, property: &'static str) {
-    let checker = Protocol { mutation: Some(mutation), ..bounds(1, 1, 2, false) }
+    check_in(bounds(1, 1, 2, false), mutation, property);
+}
+
+fn check_in(protocol: Protocol, mutation: Mutation, property: &'static str) {
+    let checker = Protocol { mutation: Some(mutation), ..protocol }
         .checker()
         .threads(2)
         .finish_when(HasDiscoveries::AllOf([property].into()))
@@ -96,4 +113,19 @@ fn not_asking_again_after_storing_breaks_s3() {
 #[test]
 fn sweeping_once_breaks_s3() {
     check(Mutation::NoSecondSweep, S3);
+}
+
+#[test]
+fn a_copy_that_is_written_behind_the_question_breaks_s3() {
+    check_in(copies(1, 2, false), Mutation::CopyBehindQuestion, S3);
+}
+
+#[test]
+fn a_copy_that_is_not_taken_back_breaks_s3() {
+    check_in(copies(1, 2, false), Mutation::CopyNotTakenBack, S3);
+}
+
+#[test]
+fn copies_that_a_sweep_spares_break_s3() {
+    check_in(copies(1, 2, false), Mutation::CopiesSpared, S3);
 }

@@ -101,6 +101,7 @@ pub async fn read_validated(store: &dyn Read, present: &[(&str, &[u8])]) {
 /// tokio runtime.
 pub async fn write(store: Arc<dyn Write>) {
     round_trips(&*store).await;
+    what_a_listing_says_of_bodies(&*store).await;
     bad_keys_and_facts(&*store).await;
     many_keys(&*store).await;
     one_key_at_once(store.clone()).await;
@@ -112,6 +113,7 @@ fn facts(text: &str) -> Meta {
     let original = Original::new(SourceId::default(), OriginalKey::new("p/ä \"1\".jpg").expect("a key"));
     Meta {
         media_type: Some("image/webp".into()),
+        cache_control: Some("public, max-age=60, s-maxage=86400".into()),
         tags: original.tags(),
         original: Some(original),
         version: Some(Version::of_content(text.as_bytes())),
@@ -146,6 +148,21 @@ async fn round_trips(store: &dyn Write) {
     assert_eq!(delete(store, key).await, Ok(true));
     assert_eq!(store.stat(key).await, Err(Error::NotFound));
     assert_eq!(delete(store, key).await, Ok(false), "twice");
+}
+
+async fn what_a_listing_says_of_bodies(store: &dyn Write) {
+    let names = ["a/-/w1.v.r.webp", "a/-/w1.webp", "a/-/w2.webp"].map(str::to_owned);
+    for (name, body) in names.iter().zip(["same", "same", "other"]) {
+        store.put(name, facts(body), Bytes::from_static(body.as_bytes())).await.expect("room enough");
+        assert_eq!(store.meta(name).await, Ok(facts(body)), "as with the body");
+    }
+    let listed = store.list("a/-/", None, 10).await.expect("listing works").entries;
+    let [one, same, other] = listed.as_slice() else { panic!("{listed:?}") };
+    assert!(other.etag.is_none() || one.etag != other.etag, "other bodies, other ETags: {listed:?}");
+    // Nothing is asked of places that say nothing, and of those that encrypt with keys of their own.
+    assert!(one.etag.is_none() || one.bytes == same.bytes, "{listed:?}");
+    assert_eq!(store.meta("a/-/w3.webp").await, Err(Error::NotFound));
+    assert!(store.delete(&names).await.into_iter().all(|result| result == Ok(true)));
 }
 
 async fn bad_keys_and_facts(store: &dyn Write) {

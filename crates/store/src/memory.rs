@@ -110,7 +110,7 @@ impl Memory {
             .range::<str, _>((start, Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
             .take(limit)
-            .map(|(key, object)| Listed { key: key.clone(), bytes: object.stat.bytes })
+            .map(|(key, object)| Listed::new(key.clone(), object.stat.bytes))
             .collect();
         let next = (entries.len() == limit).then(|| entries[limit - 1].key.clone());
         Page { entries, next }

@@ -43,6 +43,9 @@ pub struct Meta {
     /// The body's media type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
+    /// What a bucket that serves the object itself says of it as `Cache-Control`: visible ASCII.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<String>,
     /// The original that the body was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original: Option<Original>,
@@ -79,6 +82,17 @@ pub struct Listed {
     pub key: String,
     /// What it takes at rest, in bytes: at least the body's length.
     pub bytes: u64,
+    /// Where a listing says it: of two objects for which it is equal, the bodies are equal. Unequal, it says nothing.
+    pub etag: Option<String>,
+    /// Where a listing says it: when it was written, in seconds since 1970.
+    pub written_s: Option<u64>,
+}
+
+impl Listed {
+    /// What a place says that lists names and sizes alone.
+    pub fn new(key: String, bytes: u64) -> Self {
+        Self { key, bytes, etag: None, written_s: None }
+    }
 }
 
 /// A part of a listing, in ascending byte order of the keys.
@@ -103,6 +117,14 @@ pub trait Read: Send + Sync {
     /// # Errors
     /// As [`stat`](Read::stat); [`Error::TooLarge`] before anything of the body is read.
     fn get<'a>(&'a self, key: &'a str, bytes_max: u64) -> BoxFuture<'a, Result<Object, Error>>;
+
+    /// What was written beside the body. The whole object is read for it, unless a place knows a cheaper way.
+    ///
+    /// # Errors
+    /// As [`stat`](Read::stat).
+    fn meta<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Meta, Error>> {
+        Box::pin(async move { self.get(key, u64::MAX).await.map(|object| object.meta) })
+    }
 
     /// The keys that begin with `prefix` (any text, not only folders) and come after `after`, at most `limit` of them
     /// (at least 1, at most [`PAGE_ENTRIES_MAX`]).

@@ -51,7 +51,7 @@ pub(crate) fn list(tree: &impl Tree, prefix: &str, after: Option<&str>, limit: u
         if name.ends_with('/') {
             frames.push(Frame { folder: key, batch: Vec::new(), last: None, more: true });
         } else if let Some(bytes) = tree.bytes(&key)? {
-            entries.push(Listed { key, bytes });
+            entries.push(Listed::new(key, bytes));
             if entries.len() == limit {
                 let next = entries.last().map(|entry| entry.key.clone());
                 return Ok(Page { entries, next });

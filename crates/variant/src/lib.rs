@@ -32,7 +32,10 @@ pub use format::Format;
 pub use host::{host_name, host_pattern};
 pub use hosts::{Hosts, Space};
 pub use imgproxy::{Imgproxy, KeyPair, Mapping, SIGNATURE_BYTES_MAX, SIGNATURE_BYTES_MIN};
-pub use name::{DerivativeName, canonical_path, derivative_key, derivative_prefix, parse_derivative_key};
+pub use name::{
+    CopyName, DerivativeName, canonical_path, copy_key, derivative_key, derivative_prefix, parse_copy_key,
+    parse_derivative_key,
+};
 pub use negotiate::negotiate;
 pub use parameter::{LACKING, Name, PARAMETERS, Parameter, parameter};
 pub use plan::{Plan, Search, Size, Surround, Window};

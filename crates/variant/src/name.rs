@@ -331,28 +331,68 @@ pub struct DerivativeName {
 /// Reads the key of a derivative, or `None` when [`derivative_key`] has never written such a key.
 pub fn parse_derivative_key(text: &str) -> Option<DerivativeName> {
     let (escaped_key, name) = text.split_once(SEPARATOR)?;
-    let safe = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
     let fields: Vec<&str> = name.split('.').collect();
     let (version, revision, wanted) = match fields[..] {
         [ORIGINAL, version, revision] => (version, revision, ORIGINAL.to_owned()),
-        [words, version, revision, extension] if safe(words) && safe(extension) && words != ORIGINAL => {
+        [words, version, revision, extension] if is_word(words) && is_word(extension) && words != ORIGINAL => {
             (version, revision, format!("{words}.{extension}"))
         }
         _ => return None,
     };
-    let key = match escaped_key.strip_prefix("=.") {
-        Some(digest) if digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => None,
-        _ => Some(key_from_escaped(escaped_key)?),
-    };
     Some(DerivativeName {
         escaped_key: escaped_key.to_owned(),
-        key,
+        key: key_at_rest(escaped_key)?,
         version: Version::new(version).ok()?,
         revision: Revision::new(revision).ok()?,
         wanted,
     })
+}
+
+/// Names the copy of a derivative that a CDN asks a bucket for: the canonical path without its first slash, and so without
+/// version and revision, which who asks cannot know: `p/a.jpg/-/w300.webp`. Bare originals have no copies.
+///
+/// - Begins with [`derivative_prefix`], so that whoever lists an original's derivatives sees its copies.
+/// - Is the key of no derivative, and no derivative's key is that of a copy.
+pub fn copy_key(key: &OriginalKey, variant: &Variant) -> String {
+    let mut name = derivative_prefix(key);
+    variant.write_name(&mut name);
+    name
+}
+
+/// What a copy's key says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyName {
+    /// The original's key in escaped form.
+    pub escaped_key: String,
+    /// The original's key; `None` where the name holds only its digest and the key stands in metadata.
+    pub key: Option<OriginalKey>,
+    /// What it is: `w300.webp`. Not read further, so that names of older grammars are recognised too.
+    pub wanted: String,
+}
+
+/// Reads the key of a copy, or `None` when [`copy_key`] has never written such a key.
+pub fn parse_copy_key(text: &str) -> Option<CopyName> {
+    let (escaped_key, name) = text.split_once(SEPARATOR)?;
+    let (words, extension) = name.split_once('.')?;
+    if !is_word(words) || !is_word(extension) || words == ORIGINAL {
+        return None;
+    }
+    Some(CopyName { escaped_key: escaped_key.to_owned(), key: key_at_rest(escaped_key)?, wanted: name.to_owned() })
+}
+
+/// Whether a text may be words of a name, or a format.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// The original that a name at rest begins with: `Some(None)` where only its digest stands there.
+fn key_at_rest(escaped: &str) -> Option<Option<OriginalKey>> {
+    match escaped.strip_prefix("=.") {
+        Some(digest) if digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => {
+            Some(None)
+        }
+        _ => key_from_escaped(escaped).map(Some),
+    }
 }
 
 /// The original whose key is escaped exactly like this.

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use afterimage_identity::{OriginalKey, Revision, Version};
 use afterimage_variant::{
-    Format, Grant, Rules, Variant, Wanted, canonical_path, derivative_key, derivative_prefix, natural_path,
-    parse_derivative_key, resolve,
+    Format, Grant, Rules, Variant, Wanted, canonical_path, copy_key, derivative_key, derivative_prefix, natural_path,
+    parse_copy_key, parse_derivative_key, resolve,
 };
 use proptest::prelude::*;
 
@@ -227,6 +227,40 @@ fn only_derivatives_read_as_derivatives() {
     }
 }
 
+#[test]
+fn only_copies_read_as_copies() {
+    let digest = "0".repeat(64);
+    for text in
+        ["a.jpg/-/w300.webp", "p/a=20b.jpg/-/full.auto-avif", "a/-/some-older-word.x", &format!("=.{digest}/-/w1.jpg")]
+    {
+        let name = parse_copy_key(text).unwrap();
+        assert_eq!(format!("{}/-/{}", name.escaped_key, name.wanted), text);
+        assert_eq!(name.key.is_none(), text.starts_with("=."), "{text}");
+        assert_eq!(parse_derivative_key(text), None, "{text}");
+    }
+    for text in [
+        "",
+        "a.jpg",
+        "a.jpg/-/",
+        "a.jpg/-/w300",
+        "a.jpg/-/.webp",
+        "a.jpg/-/w300.",
+        "a.jpg/-/original.webp",
+        "a.jpg/-/w300.v.r.webp",
+        "a.jpg/-/original.v.r",
+        "a.jpg/-/W300.webp",
+        "a.jpg/-/x/w300.webp",
+        "a.jpg/-/-/w300.webp",
+        "/-/w300.webp",
+        "-/journal/w300.webp",
+        "=2d/-/w300.webp",
+        "../a/-/w300.webp",
+        "=.00/-/w300.webp",
+    ] {
+        assert_eq!(parse_copy_key(text), None, "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
@@ -248,6 +282,7 @@ proptest! {
     fn no_name_panics(name in "\\PC{0,40}") {
         let _ = Variant::from_name(&name);
         let _ = parse_derivative_key(&name);
+        let _ = parse_copy_key(&name);
     }
 
     #[test]
@@ -268,6 +303,19 @@ proptest! {
         prop_assert_eq!(name.key, (!key.escaped().is_digest()).then_some(key));
         prop_assert_eq!((name.version, name.revision), (version, revision));
         prop_assert_eq!(name.wanted, if bare { "original".to_owned() } else { variant.name() });
+    }
+
+    #[test]
+    fn a_copy_is_what_its_canonical_path_leads_to(key in wishes::key(), variant in wishes::variant()) {
+        let name = copy_key(&key, &variant);
+        prop_assert_eq!(format!("/{name}"), canonical_path(&key, &Wanted::Variant(Box::new(variant.clone()))));
+        // Below it are records of purges, which no request may lead to.
+        prop_assert!(!name.starts_with("-/"));
+        // One listing finds copies and derivatives of one original, and tells them apart.
+        prop_assert!(name.starts_with(&derivative_prefix(&key)) && parse_derivative_key(&name).is_none());
+        let read = parse_copy_key(&name).unwrap();
+        prop_assert_eq!((&read.escaped_key, &read.wanted), (&key.escaped().to_string(), &variant.name()));
+        prop_assert_eq!(read.key, (!key.escaped().is_digest()).then_some(key));
     }
 
     #[test]

@@ -42,6 +42,19 @@ fn by_tag_each_original_and_each_folder_is_one_item() {
 }
 
 #[test]
+fn by_tag_where_originals_have_none_their_paths_are_named_too() {
+    let tag = |key: &str| format!("#{}", original(key).tag());
+    for (key, path) in
+        [("p/a-1_b.jpg", "/p/a-1_b.jpg"), ("p/a b.jpg", "/p/a*"), ("p/~/b", "/p/*"), ("p/é.jpg", "/p/*"), ("+a", "/*")]
+    {
+        assert_eq!(texts(&about(&[key]), By::TagsAndOriginals), [tag(key), path.to_owned()], "{key}");
+    }
+    let users = CacheTag::folder(&SourceId::default(), "users/123/");
+    let folder = folder(&["/users/123/", "/=."], Some(users.clone()));
+    assert_eq!(texts(&folder, By::TagsAndOriginals), [format!("#{users}"), "/=.*".into(), "/users/123/*".into()]);
+}
+
+#[test]
 fn by_path_an_original_is_its_bare_path_and_one_wildcard() {
     for (key, expected) in [
         ("p/a.jpg", &["/p/a.jpg", "/p/a.jpg/-/*"][..]),
@@ -72,7 +85,7 @@ fn by_wildcard_queries_are_covered_too() {
 
 #[test]
 fn folders_and_everything_are_beginnings() {
-    for by in [By::Tags, By::Paths, By::Wildcards] {
+    for by in [By::Tags, By::TagsAndOriginals, By::Paths, By::Wildcards] {
         assert_eq!(texts(&folder(&["/"], None), by), ["/*"], "{by:?}");
         assert_eq!(texts(&folder(&["/a=20b/", "/=."], None), by), ["/=.*", "/a%20b/*", "/a=20b/*"], "{by:?}");
         // The viewer's spelling of a digest is unknown.

@@ -14,7 +14,7 @@ use afterimage_identity::{
 };
 use afterimage_purge::{Config, Filter, MassLoss, Parts, Purger};
 use afterimage_store::{Asker, Error, Memory, Meta, Object, Page, Read, Stat, Write};
-use afterimage_variant::{Wanted, derivative_key};
+use afterimage_variant::{Variant, Wanted, copy_key, derivative_key};
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -67,6 +67,11 @@ impl Script {
     }
 }
 
+/// The one variant that has copies here.
+pub fn variant() -> Variant {
+    Variant::from_name("w300.webp").unwrap()
+}
+
 /// A store that follows the script, and fails so many times per kind of call.
 pub struct Store {
     pub memory: Memory,
@@ -75,6 +80,8 @@ pub struct Store {
     pub lists_fail: AtomicU64,
     /// A deletion dies after its effect as well as before it.
     pub dies_late: AtomicBool,
+    /// Whether listings say ETags, and moments, in the order of names.
+    pub tells: AtomicBool,
 }
 
 fn fails(count: &AtomicU64) -> bool {
@@ -97,7 +104,15 @@ impl Read for Store {
             if fails(&self.lists_fail) {
                 return Err(Error::Io { why: "the disk is on fire".to_owned() });
             }
-            self.memory.list(prefix, after, limit).await
+            let mut page = self.memory.list(prefix, after, limit).await?;
+            if self.tells.load(Ordering::SeqCst) {
+                for (at, listed) in page.entries.iter_mut().enumerate() {
+                    let body = self.memory.get(&listed.key, u64::MAX).await?.body;
+                    listed.etag = Some(Version::of_content(&body).to_string());
+                    listed.written_s = Some(at as u64);
+                }
+            }
+            Ok(page)
         })
     }
 }
@@ -306,6 +321,7 @@ impl World {
                 deletes_fail: AtomicU64::new(0),
                 lists_fail: AtomicU64::new(0),
                 dies_late: AtomicBool::new(false),
+                tells: AtomicBool::new(false),
             }),
             edge: Arc::new(Edge {
                 script: script.clone(),
@@ -364,6 +380,35 @@ impl World {
         let meta = Meta { original: Some(original), version: Some(version), ..Meta::default() };
         self.derivatives.memory.put(&name, meta, Bytes::from_static(b"body")).await.unwrap();
         name
+    }
+
+    /// As [`derive`](Self::derive), a variant.
+    pub async fn derive_variant(&self, key: &str, content: &str, revision: &str) -> String {
+        let (version, revision) = (Version::of_content(content.as_bytes()), Revision::new(revision).unwrap());
+        let name = derivative_key(&original(key).key, &Wanted::Variant(Box::new(variant())), &version, &revision);
+        self.write(&name, key, content, revision).await;
+        name
+    }
+
+    /// Writes the copy of that variant, as a fill does that has read this content.
+    pub async fn copy(&self, key: &str, content: &str, revision: &str) -> String {
+        let name = copy_key(&original(key).key, &variant());
+        self.write(&name, key, content, Revision::new(revision).unwrap()).await;
+        name
+    }
+
+    async fn write(&self, name: &str, key: &str, content: &str, revision: Revision) {
+        let version = Version::of_content(content.as_bytes());
+        let body = Bytes::from(format!("a picture of {content}"));
+        let original = Some(original(key));
+        let meta = Meta { original, version: Some(version), revision: Some(revision), ..Meta::default() };
+        self.derivatives.memory.put(name, meta, body).await.unwrap();
+    }
+
+    /// What a stored object says that it was made from.
+    pub async fn origin_of(&self, name: &str) -> (OriginalKey, Version) {
+        let meta = self.derivatives.memory.get(name, u64::MAX).await.unwrap().meta;
+        (meta.original.unwrap().key, meta.version.unwrap())
     }
 
     pub async fn stored(&self) -> Vec<String> {

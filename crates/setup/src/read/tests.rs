@@ -211,6 +211,7 @@ fn settings_that_contradict_each_other_are_refused_where_they_stand() {
             "[source]\ndirectory = \"/p\"\n[derivatives]\ndirectory = \"/p/./q/../cache\"",
             "derivatives.directory = \"/p/cache\": lies inside",
         ),
+        ("[derivatives]\ncopies = true", "derivatives.copies = true: copies are for a CDN that reads a bucket itself"),
         ("[signing]\nrequired = true", "conf/afterimage.toml:2: signing.required = true: add a key"),
         ("[limits]\noutput_side_max = 1000", "policy.ladder = 1024: "),
         ("[admin]\nhosts = [\"http://a\"]", "admin.hosts = \"http://a\": each is a host name"),

@@ -10,6 +10,7 @@ use super::connection::Bucket;
 use super::failure::{Failure, Why, why};
 use super::listing::{OneVersion, Start};
 use super::standing::Versioning;
+use crate::Listed;
 
 /// How many keys one call takes.
 const KEYS_MAX: usize = 1000;
@@ -109,11 +110,11 @@ impl Bucket {
             return self.versions(prefix, start, limit).await;
         }
         let (keys, more) = self.keys(prefix, start.key.as_deref(), limit).await?;
-        let next = keys.last().filter(|_| more).map(|(key, _)| Start { key: Some(key.clone()), version: None });
-        let line = |(key, bytes)| OneVersion {
-            key,
+        let next = keys.last().filter(|_| more).map(|last| Start { key: Some(last.key.clone()), version: None });
+        let line = |listed: Listed| OneVersion {
+            key: listed.key,
             id: String::new(),
-            bytes,
+            bytes: listed.bytes,
             is_marker: false,
             is_latest: true,
             etag: None,

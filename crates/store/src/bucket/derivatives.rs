@@ -97,7 +97,8 @@ impl BucketDerivatives {
     async fn get_once(&self, key: &str, bytes_max: u64) -> Result<(Object, bool), Error> {
         let got = self.bucket.get(key, bytes_max).await;
         let (object, body) = got.map_err(|got: Got| got.into_error(bytes_max, Failure::of_writing))?;
-        let Facts { meta, sha256 } = ours(key, facts::decode(object.content_type(), object.metadata()))?;
+        let Facts { mut meta, sha256 } = ours(key, facts::decode(object.content_type(), object.metadata()))?;
+        meta.cache_control = object.cache_control().map(str::to_owned);
         let stat = Stat::local(Version::of_sha256(&sha256), body.len() as u64, true);
         let is_whole = <[u8; 32]>::from(Sha256::digest(&body)) == sha256;
         Ok((Object { stat, meta, body }, is_whole))
@@ -120,6 +121,16 @@ impl Read for BucketDerivatives {
             let Facts { sha256, .. } = ours(key, facts::decode(head.content_type(), head.metadata()))?;
             let bytes = head.content_length().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
             Ok(Stat::local(Version::of_sha256(&sha256), bytes, true))
+        })
+    }
+
+    fn meta<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Meta, Error>> {
+        Box::pin(async move {
+            keys::check(key)?;
+            let head = self.bucket.head(&self.bucket.place.key(key)?).await.map_err(Failure::of_writing)?;
+            let Facts { mut meta, .. } = ours(key, facts::decode(head.content_type(), head.metadata()))?;
+            meta.cache_control = head.cache_control().map(str::to_owned);
+            Ok(meta)
         })
     }
 
@@ -155,7 +166,7 @@ impl Read for BucketDerivatives {
             };
             let (keys, more) = listed.map_err(Failure::of_writing)?;
             let own_key = |key: String| key.strip_prefix(own).map(str::to_owned).unwrap_or(key);
-            let listed = |(key, bytes)| Listed { key: own_key(key), bytes };
+            let listed = |listed: Listed| Listed { key: own_key(listed.key), ..listed };
             let mut entries: Vec<Listed> = keys.into_iter().map(listed).collect();
             let is_kept = |listed: &Listed| listed.key.starts_with(KEPT_BEGINNING);
             let last = entries.last().filter(|_| more);
@@ -178,9 +189,11 @@ impl Write for BucketDerivatives {
             let _permit = permit.map_err(|error| Error::Io { why: error.to_string() })?;
             let stat = Stat::local(Version::of_sha256(&sha256), body.len() as u64, true);
             // The signature covers a digest of the body: what arrives is what was sent, or is refused. No condition: a
-            // name has version and revision in it, so whoever else writes it writes the same picture.
+            // derivative's name has version and revision in it, so whoever else writes it writes the same picture; a copy's has
+            // not, and a condition would keep an old one from being replaced.
             let call = self.bucket.client.put_object().bucket(self.bucket.place.bucket()).key(whole);
             let call = call.set_content_type(headers.content_type).set_metadata(Some(headers.metadata));
+            let call = call.set_cache_control(meta.cache_control);
             let put = call.body(ByteStream::from(body)).send().await;
             put.map_err(|error| Failure::of("PutObject", error).of_writing())?;
             Ok(stat)

@@ -138,6 +138,8 @@ pub(super) fn decode(content_type: Option<&str>, metadata: Option<&HashMap<Strin
     let typed = content_type.filter(|_| !rest.untyped).map(str::to_owned);
     let meta = Meta {
         media_type: rest.media_type.or(typed),
+        // It has a header of its own, which says everything of it.
+        cache_control: None,
         tags: rest.tags.unwrap_or_else(|| tags_of(original.as_ref())),
         original,
         version: get(VERSION).map(Version::new).transpose().ok()?,
@@ -157,6 +159,7 @@ mod tests {
         let original = Original::new(SourceId::new(&"s".repeat(32)).unwrap(), OriginalKey::new(key).unwrap());
         Meta {
             media_type: Some("image/webp".into()),
+            cache_control: None,
             tags: original.tags(),
             original: Some(original),
             version: Some(Version::of_content(b"x")),

@@ -47,7 +47,7 @@ impl InheritedBucket {
         let below = |key: &str| key.strip_prefix(own).unwrap_or(key).to_owned();
         if self.versioning == Versioning::Never {
             let (keys, more) = self.bucket.keys(own, after.as_deref(), LINES).await?;
-            let seen = keys.into_iter().map(|(key, bytes)| Seen { key: below(&key), bytes, is_hidden: false });
+            let seen = keys.into_iter().map(|one| Seen { key: below(&one.key), bytes: one.bytes, is_hidden: false });
             return Ok(SeenPage { seen: seen.collect(), more });
         }
         let mut start = Start { key: after, version: None };

@@ -74,8 +74,8 @@ impl Keep for BucketKeep {
             loop {
                 let room = limit - names.len();
                 let (keys, more) = self.bucket.keys(&whole, after.as_deref(), room).await.map_err(failed)?;
-                after = keys.last().map(|(key, _)| key.clone());
-                names.extend(keys.iter().filter_map(|(key, _)| key.strip_prefix(&own)).map(str::to_owned));
+                after = keys.last().map(|listed| listed.key.clone());
+                names.extend(keys.iter().filter_map(|listed| listed.key.strip_prefix(&own)).map(str::to_owned));
                 if !more || names.len() >= limit {
                     names.truncate(limit);
                     return Ok(names);

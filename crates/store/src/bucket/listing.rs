@@ -6,6 +6,7 @@ use aws_sdk_s3::types::EncodingType;
 
 use super::connection::Bucket;
 use super::failure::{Failure, Why};
+use crate::Listed;
 
 /// The most lines of one answer.
 const LINES_MAX: usize = 1000;
@@ -67,22 +68,24 @@ fn size(bytes: Option<i64>) -> u64 {
 }
 
 impl Bucket {
-    /// Whole keys that begin with `prefix` and come after `after`, with their bytes; and whether there may be more.
+    /// What has a whole key that begins with `prefix` and comes after `after`; and whether there may be more.
     pub(super) async fn keys(
         &self,
         prefix: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<(Vec<(String, u64)>, bool), Failure> {
+    ) -> Result<(Vec<Listed>, bool), Failure> {
         let call = self.client.list_objects_v2().bucket(self.place.bucket()).encoding_type(EncodingType::Url);
         let call = call.prefix(prefix).max_keys(count(limit)).set_start_after(after.map(str::to_owned));
         let page = call.send().await.map_err(|error| Failure::of("ListObjectsV2", error))?;
         let mut keys = Vec::with_capacity(page.contents().len());
         for object in page.contents() {
             let key = decoded(object.key().unwrap_or_default(), page.encoding_type())?;
-            keys.push((key, size(object.size())));
+            let written_s = object.last_modified().and_then(|at| u64::try_from(at.secs()).ok());
+            let etag = object.e_tag().map(str::to_owned);
+            keys.push(Listed { key, bytes: size(object.size()), etag, written_s });
         }
-        let order = keys.iter().map(|(key, _)| key.as_str());
+        let order = keys.iter().map(|listed| listed.key.as_str());
         check_order(after, order)?;
         let more = page.is_truncated() == Some(true);
         if more && keys.is_empty() {
@@ -149,19 +152,24 @@ impl Bucket {
         prefix: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<(Vec<(String, u64)>, bool), Failure> {
+    ) -> Result<(Vec<Listed>, bool), Failure> {
         let mut from = Start { key: after.map(str::to_owned), version: None };
-        let mut keys: BTreeMap<String, u64> = BTreeMap::new();
+        let mut keys: BTreeMap<String, Listed> = BTreeMap::new();
         loop {
             let (found, next) = self.versions(prefix, &from, limit).await?;
             check_order(after, found.iter().map(|version| version.key.as_str()).min())?;
             for version in found {
-                *keys.entry(version.key).or_default() += version.bytes;
+                let listed = keys.entry(version.key.clone()).or_insert_with(|| Listed::new(version.key, 0));
+                listed.bytes += version.bytes;
+                // A marker has none: nothing is served under its name.
+                if version.is_latest {
+                    (listed.etag, listed.written_s) = (version.etag, u64::try_from(version.modified_s).ok());
+                }
             }
             match next {
-                None => return Ok((keys.into_iter().collect(), false)),
+                None => return Ok((keys.into_values().collect(), false)),
                 // Where a page ends within a key, the next one begins behind all its versions.
-                Some(_) if !keys.is_empty() => return Ok((keys.into_iter().collect(), true)),
+                Some(_) if !keys.is_empty() => return Ok((keys.into_values().collect(), true)),
                 Some(next) => from = next,
             }
         }

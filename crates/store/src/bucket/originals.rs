@@ -172,12 +172,12 @@ impl Read for BucketOriginals {
             let listed = self.bucket.keys(&format!("{own}{prefix}"), after.as_deref(), limit).await;
             let (keys, more) = listed.map_err(Failure::of_reading)?;
             let own_key = |key: &str| key.strip_prefix(own).unwrap_or(key).to_owned();
-            let next = keys.last().filter(|_| more).map(|(key, _)| own_key(key));
+            let next = keys.last().filter(|_| more).map(|listed| own_key(&listed.key));
             let mut entries = Vec::with_capacity(keys.len());
-            for (key, bytes) in keys {
-                let key = own_key(&key);
+            for listed in keys {
+                let key = own_key(&listed.key);
                 if OriginalKey::new(&key).is_ok() {
-                    entries.push(Listed { key, bytes });
+                    entries.push(Listed { key, ..listed });
                 } else {
                     self.skipped.fetch_add(1, Ordering::Relaxed);
                     tracing::debug!(key, "not an original: no URL can name it");

@@ -217,7 +217,7 @@ impl S3 for Double {
 
     async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let fault = self.before("PutObject", &req.input.bucket).await?;
-        let PutObjectInput { key, body, content_type, metadata, if_none_match, .. } = req.input;
+        let PutObjectInput { key, body, content_type, metadata, cache_control, if_none_match, .. } = req.input;
         let mut whole = Vec::new();
         if let Some(mut body) = body {
             while let Some(part) = body.next().await {
@@ -229,6 +229,9 @@ impl S3 for Double {
             return Err(s3_error!(PreconditionFailed));
         }
         state.put(&key, Some(whole.into()), content_type, metadata);
+        if let Some(version) = state.objects.get_mut(&key).and_then(|versions| versions.last_mut()) {
+            version.cache_control = cache_control;
+        }
         match fault {
             Some(Fault::Late(code)) => Err(s3s::S3Error::new(code)),
             _ => Ok(S3Response::new(PutObjectOutput::default())),
@@ -282,12 +285,14 @@ impl S3 for Double {
         let ListObjectsV2Input { prefix, start_after, max_keys, encoding_type, .. } = req.input;
         let (prefix, after) = (prefix.unwrap_or_default(), start_after.unwrap_or_default());
         let state = self.state();
-        let is_there = |versions: &[Version]| versions.last().and_then(|version| version.body.as_ref()).map(Bytes::len);
         let keys = state.objects.iter().filter(|(key, _)| key.starts_with(&prefix) && **key > after);
         let mut found: Vec<Object> = keys
             .filter_map(|(key, versions)| {
                 let key = Some(encode(key, encoding_type.as_ref()));
-                Some(Object { key, size: Some(is_there(versions)? as i64), ..Default::default() })
+                let Version { body, written_s, .. } = versions.last()?;
+                let body = body.as_ref()?;
+                let (size, e_tag) = (Some(body.len() as i64), Some(etag(body)));
+                Some(Object { key, size, e_tag, last_modified: Some(moment(*written_s)), ..Default::default() })
             })
             .collect();
         let most = usize::try_from(max_keys.unwrap_or(1000)).unwrap().min(1000);

@@ -30,3 +30,19 @@ run "tags" {
     error_message = "CloudFront may call the function by way of its URL alone."
   }
 }
+
+run "tags_of_copies" {
+  variables {
+    mode = "cheap"
+  }
+
+  assert {
+    condition     = output.invalidates_by == "tags" && local.tag_header == "x-amz-meta-cache-tag"
+    error_message = "What a bucket says and what the function answers carry tags in one header."
+  }
+
+  assert {
+    condition     = endswith(aws_lambda_function.worker["purge"].environment[0].variables["AFTERIMAGE_CDN"], " by=auto")
+    error_message = "The purge function looks which header the distribution reads."
+  }
+}

@@ -325,5 +325,7 @@ async fn a_fenced_fill_writes_no_copy() {
         std::future::ready(())
     });
     world.ask_for_copy().await;
-    assert_eq!(world.done(), ["put derivative", "delete derivative"]);
+    // It starts over, and is fenced each time.
+    let done = world.done();
+    assert!(!done.is_empty() && done.chunks(2).all(|two| two == ["put derivative", "delete derivative"]), "{done:?}");
 }

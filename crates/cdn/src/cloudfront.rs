@@ -333,6 +333,6 @@ mod tests {
 
     #[test]
     fn tags_are_read_from_headers_that_have_ours() {
-        assert!(TAG_HEADERS.iter().all(|header| CacheTag::HEADERS.contains(header)));
+        assert!([TAG_HEADER, BUCKET_TAG_HEADER].iter().all(|header| CacheTag::HEADERS.contains(header)));
     }
 }

@@ -153,7 +153,10 @@ impl State {
     }
 
     /// What a question about a key is answered with.
-    pub(super) fn current(&self, key: &str) -> S3Result<Version> {
+    ///
+    /// # Errors
+    /// What the protocol answers where there is none.
+    pub fn current(&self, key: &str) -> S3Result<Version> {
         let found = self.objects.get(key).and_then(|versions| versions.last());
         match found {
             Some(version) if version.body.is_some() => Ok(version.clone()),

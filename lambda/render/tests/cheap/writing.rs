@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use afterimage_lambda::Answers;
 use afterimage_lambda_purge::{Function as Purge, Pace};
 use afterimage_lambda_reconcile::Function as Reconcile;
 use afterimage_setup::{MachineClock, Proof, Settings, Writing};
@@ -95,7 +96,7 @@ impl World {
     pub async fn purge(&mut self, payload: Value) -> Value {
         let pace = Pace { margin: Duration::from_millis(300), quiet: Duration::from_millis(1_500) };
         let function = Purge::new(self.writing(), pace).await;
-        let answered = function.handle(&payload, SystemTime::now() + DEADLINE).await.unwrap();
+        let answered = function.answer(&payload, SystemTime::now() + DEADLINE).await.unwrap();
         self.cloudfront_forgets();
         answered
     }
@@ -103,7 +104,7 @@ impl World {
     /// One call of the reconcile function.
     pub async fn reconcile(&mut self) -> Value {
         let function = Reconcile::new(self.writing()).await;
-        let answered = function.handle(&json!({}), SystemTime::now() + DEADLINE).await.unwrap();
+        let answered = function.answer(&json!({}), SystemTime::now() + DEADLINE).await.unwrap();
         self.cloudfront_forgets();
         answered
     }

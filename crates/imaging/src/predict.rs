@@ -86,9 +86,11 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant, settings: &Settings) ->
             }
         }
         Output::Png8 => 8,
-        // Tokens are kept until the last: noise at high quality has many.
+        // What is weighed (method 3 and more) keeps its tokens until the last, of which noise at high quality has many; alpha has no loss.
         Output::Webp => {
-            if keeps_noise(variant, settings) {
+            if settings.webp_method < 3 && probe.channels < 4 {
+                8
+            } else if keeps_noise(variant, settings) {
                 24
             } else {
                 20

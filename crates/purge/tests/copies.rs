@@ -88,7 +88,7 @@ async fn copies_of_what_is_there_may_come_again_while_a_purge_goes_on() {
     }
     assert_eq!(
         world.stored().await,
-        [derivative.clone()],
+        std::slice::from_ref(&derivative),
         "gone before the CDN is told, or it reads the old one again"
     );
     // A render that was under way elsewhere ends, and dies before it verifies.

@@ -96,10 +96,8 @@ mod tests {
             let bytes = sample(name);
             let (_, header) = jpeg::probe(&bytes, &Limits::default()).expect("probes");
             let picture = Picture::of(&bytes, header).expect("ours");
-            let frames = jpeg::decode(&bytes, 8, &Limits::default(), &Never).expect("decodes");
-            let crate::pixels::Decoded::Bytes(whole) =
-                frames.frames.into_iter().next().expect("one").expect("good").pixels
-            else {
+            let mut frames = jpeg::decode(&bytes, 8, &Limits::default(), &Never).expect("decodes");
+            let crate::pixels::Decoded::Bytes(whole) = frames.frames.next().expect("one").expect("good").pixels else {
                 panic!("eight bits")
             };
             for shrink in [1, 2, 7] {

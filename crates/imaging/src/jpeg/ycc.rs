@@ -64,12 +64,14 @@ fn join_plain(luma: &[u8], blue: &[u8], red: &[u8], pixels: &mut [[u8; 3]]) {
 mod tests {
     use super::*;
 
+    type Join = fn(&[u8], &[u8], &[u8], &mut [[u8; 3]]);
+
     #[test]
     fn every_length_is_joined_as_the_plain_way_does() {
         let samples = |factor: usize| -> Vec<u8> { (0..200).map(|at| (at * factor % 256) as u8).collect() };
         let (luma, blue, red) = (samples(7), samples(31), samples(101));
         for length in 0..200 {
-            let run = |join: fn(&[u8], &[u8], &[u8], &mut [[u8; 3]])| {
+            let run = |join: Join| {
                 let mut pixels = vec![[0; 3]; length];
                 join(&luma[..length], &blue[..length], &red[..length], &mut pixels);
                 pixels

@@ -96,6 +96,9 @@ fn jobs() -> Vec<(&'static str, String, &'static str)> {
         ("museum.jpg", "w=2000&fm=jpg", ""),
         ("museum.jpg", "w=1200&blur=50&fm=jpg", ""),
         ("museum.jpg", "w=1200&blur=20&sharp=20&pad=20&fm=png", ""),
+        // Nothing around an opaque picture is alpha around it.
+        ("museum.jpg", "w=2000&pad=40&fm=webp", ""),
+        ("noise as fm=jpg", "w=1800&pad=40&fm=webp&q=100", ""),
         ("museum.jpg", "fm=png", ""),
         ("museum.jpg", "w=1600&fm=png", "small"),
         ("museum.jpg", "w=400&trim=auto&fm=jpg", ""),

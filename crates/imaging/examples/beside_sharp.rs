@@ -32,10 +32,12 @@ struct Task {
     scaling: Scaling,
     /// sharp's effort, where it is not its default; 9 less libaom's speed for AVIF.
     effort: Option<u8>,
+    /// `output.avif_speed`.
+    avif_speed: u8,
 }
 
 const fn task(name: &'static str, file: &'static str, width: u32, format: &'static str, scaling: Scaling) -> Task {
-    Task { name, file, width, format, scaling, effort: None }
+    Task { name, file, width, format, scaling, effort: None, avif_speed: 8 }
 }
 
 const MUSEUM: &str = "museum-4032x3024.jpg";
@@ -53,8 +55,11 @@ const TASKS: &[Task] = &[
     task("flower-fast", "flower-2268x1512-progressive.jpg", 400, "jpeg", Scaling::Fast),
     task("museum-webp-fast-equal", MUSEUM, 400, "webp", Scaling::Fast),
     task("museum-webp-best-equal", MUSEUM, 400, "webp", Scaling::Best),
-    Task { effort: Some(1), ..task("museum-avif-effort1-equal", MUSEUM, 400, "avif", Scaling::Fast) },
-    task("museum-avif-default-equal", MUSEUM, 400, "avif", Scaling::Fast),
+    Task { effort: Some(1), ..task("museum-avif-effort1-equal", MUSEUM, 400, "avif", Scaling::Best) },
+    task("museum-avif-default-equal", MUSEUM, 400, "avif", Scaling::Best),
+    Task { effort: Some(1), ..task("museum-avif-fast-effort1-equal", MUSEUM, 400, "avif", Scaling::Fast) },
+    Task { avif_speed: 7, ..task("museum-avif-7-equal", MUSEUM, 400, "avif", Scaling::Best) },
+    Task { avif_speed: 9, ..task("museum-avif-9-equal", MUSEUM, 400, "avif", Scaling::Best) },
     task("paper-png", "paper-2048x1536-alpha.png", 540, "png", Scaling::Best),
     task("paper-png-small", "paper-2048x1536-alpha.png", 540, "png", Scaling::Best),
     task("flower-png", "flower-small-rgb.png", 300, "png", Scaling::Best),
@@ -62,6 +67,7 @@ const TASKS: &[Task] = &[
     task("museum-png", MUSEUM, 400, "png", Scaling::Best),
     task("museum-png-small", MUSEUM, 400, "png", Scaling::Best),
     task("earth-webp", "earth-anim.gif", 200, "webp", Scaling::Best),
+    task("earth-webp-equal", "earth-anim.gif", 200, "webp", Scaling::Best),
 ];
 
 const ROUND: Duration = Duration::from_millis(1200);
@@ -79,7 +85,7 @@ fn variant(task: &Task) -> Variant {
 fn settings(task: &Task) -> Settings {
     // sharp's default effort is 4.
     let png_effort = if task.name.ends_with("-small") { PngEffort::Small } else { PngEffort::Fast };
-    Settings { scaling: task.scaling, webp_method: 4, png_effort, ..Settings::default() }
+    Settings { scaling: task.scaling, avif_speed: task.avif_speed, png_effort, ..Settings::default() }
 }
 
 /// How long a picture takes, in milliseconds: the median by the clock, and the mean of the processor.

@@ -72,7 +72,8 @@ pub enum Error {
     OutputTooLarge {
         /// Width x height x frames of the derivative; or the longer side, where the format bounds sides.
         asked: u64,
-        /// [`Limits::output_pixels_max`](crate::Limits::output_pixels_max), or the bound of the format.
+        /// [`Limits::output_pixels_max`](crate::Limits::output_pixels_max), or the bound of the format; for a trimmed picture four times
+        /// what it would have untrimmed.
         max: u64,
     },
     /// The caller's [`Stop`](crate::Stop) said so.

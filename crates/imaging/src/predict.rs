@@ -23,9 +23,9 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant, settings: &Settings) ->
     let sample_bytes = if probe.wide { 2 } else { 1 };
     let scaled = (pixels * eighths * eighths).div_ceil(64);
     let plan = shape.untrimmed(variant, output);
-    let (picture, sheet) = match output {
-        Output::Json => (Size::new(INFO_SIDE_MAX, INFO_SIDE_MAX), Size::new(INFO_SIDE_MAX, INFO_SIDE_MAX)),
-        _ => (plan.picture, plan.canvas),
+    let picture = match output {
+        Output::Json => Size::new(INFO_SIDE_MAX, INFO_SIDE_MAX),
+        _ => plan.picture,
     };
     // Our own JPEG decoder, which knows every scale, hands rows to the resampler unless the picture has to be looked at first.
     let is_looked_at = output == Output::Json || variant.trim().is_some();
@@ -55,7 +55,11 @@ pub fn predicted_bytes(probe: &Probe, variant: &Variant, settings: &Settings) ->
     let whole = settings.linear_light.then(|| u64::from(light::whole(shape.shrink(variant, output), Scaling::Best)));
     let lit = whole.map_or(0, |whole| lit_bytes(scaled, channels, whole));
     let wide = if probe.wide || settings.linear_light { 2 } else { 1 };
-    let canvas = u64::from(sheet.width) * u64::from(sheet.height);
+    let canvas = match output {
+        Output::Json => u64::from(picture.width) * u64::from(picture.height),
+        // More than the limit is refused.
+        _ => shape.canvas_pixels_max(variant, output).min(settings.limits.output_pixels_max),
+    };
     // The resampler's first pass keeps one side of the source; where rows stream, some dozens of them.
     let side = |one: u32, other: u32| u64::from(one) * u64::from(other);
     // As stored, which may be turned against what is shown.

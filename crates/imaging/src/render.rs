@@ -94,6 +94,9 @@ pub fn render(bytes: &[u8], variant: &Variant, settings: &Settings, stop: &dyn S
     let Looked { plan, .. } = look(Look { variant, output, plans: true })?;
     let frames_kept = if output.moves() { probe.frames } else { 1 };
     admit(&plan, frames_kept, settings)?;
+    if variant.trim().is_some() {
+        admit_pixels(&plan, 1, shape.canvas_pixels_max(variant, output))?;
+    }
     let nobody = Copyright::default();
     let copyright = if settings.keep_copyright { source.copyright.clone() } else { nobody };
     let (colours, loops) = (colours(source.icc.as_deref(), variant, output, settings), source.loops);
@@ -122,8 +125,11 @@ fn colours(icc: Option<&[u8]>, variant: &Variant, output: Output, settings: &Set
 
 /// Whether a derivative may be so large.
 fn admit(plan: &Plan, frames: u32, settings: &Settings) -> Result<(), Error> {
+    admit_pixels(plan, frames, settings.limits.output_pixels_max)
+}
+
+fn admit_pixels(plan: &Plan, frames: u32, max: u64) -> Result<(), Error> {
     let asked = u64::from(plan.canvas.width) * u64::from(plan.canvas.height) * u64::from(frames);
-    let max = settings.limits.output_pixels_max;
     if asked > max { Err(Error::OutputTooLarge { asked, max }) } else { Ok(()) }
 }
 

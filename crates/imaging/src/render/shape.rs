@@ -12,6 +12,11 @@ use crate::stop::{Stop, check};
 use crate::trim::Bounds;
 use crate::{Error, Probe, Scaling, Settings, hash, jpeg, light, scale, search, trim};
 
+/// How many times as many pixels as without trimming a trimmed picture may have: beyond, it is refused, and so much is reserved.
+const TRIM_GROWS_MAX: u64 = 4;
+/// So many pixels it may have in any case.
+const TRIM_PIXELS_FREE: u64 = 1 << 20;
+
 /// How a source is turned and which part of it is used.
 pub(crate) struct Shape {
     pub(super) turning: Turning,
@@ -57,6 +62,14 @@ impl Shape {
     /// The plan where nothing is trimmed, as far as sizes go.
     pub(crate) fn untrimmed(&self, variant: &Variant, output: Output) -> Plan {
         sized(variant.plan(size_of(self.rect)), output)
+    }
+
+    /// The most pixels that a derivative may have: where only one side is named, what trimming leaves could make the other as long as a
+    /// hair, and nobody can tell from headers.
+    pub(crate) fn canvas_pixels_max(&self, variant: &Variant, output: Output) -> u64 {
+        let canvas = self.untrimmed(variant, output).canvas;
+        let pixels = u64::from(canvas.width) * u64::from(canvas.height);
+        if variant.trim().is_some() { (pixels * TRIM_GROWS_MAX).max(TRIM_PIXELS_FREE) } else { pixels }
     }
 
     /// The smallest scale that leaves the resampler enough to do for this shrink.

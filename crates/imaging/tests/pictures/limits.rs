@@ -2,7 +2,7 @@
 
 use afterimage_imaging::{Error, Limits, Never, Settings, probe, render, strip};
 
-use crate::support::{OUTPUTS, SAMPLES, sample, variant};
+use crate::support::{OUTPUTS, SAMPLES, rendered, sample, variant};
 
 fn within(name: &str, query: &str, limits: Limits) -> Result<(), Error> {
     let settings = Settings { limits, ..Settings::default() };
@@ -40,11 +40,27 @@ fn pixels_of_every_kind_of_file() {
 #[test]
 fn frames() {
     let limits = |frames_max| Limits { frames_max, ..Limits::default() };
-    let webp = crate::support::rendered(&sample("earth.gif"), "w=16&fm=webp").expect("renders").bytes;
+    let webp = rendered(&sample("earth.gif"), "w=16&fm=webp").expect("renders").bytes;
     for bytes in [sample("earth.gif"), webp] {
         assert!(probe(&bytes, &limits(44)).is_ok());
         assert_eq!(probe(&bytes, &limits(43)), Err(Error::TooManyFrames { asked: 44, max: 43 }));
     }
+}
+
+/// What trimming leaves is known when the memory has been reserved.
+#[test]
+fn a_trimmed_picture_grows_to_four_times_at_most() {
+    let framed =
+        rendered(&sample("landscape.jpg"), "rect=100,100,8,400&pad=40&bg=ff00ff&fm=png").expect("renders").bytes;
+    let of = |query: &str| rendered(&framed, query).map(|made| (made.width, made.height));
+    let (_, height) = of("w=100&fit=clip&trim=color&fm=png").expect("no million of pixels");
+    // The border is soft by a pixel where the frame was made.
+    assert!((4_000..=5_000).contains(&height), "{height}");
+    let (width, height) = of("w=250&fit=clip&fm=png").expect("renders");
+    let most = u64::from(width * height * 4);
+    let past = of("w=250&fit=clip&trim=color&fm=png").expect_err("fifty times as high as wide");
+    assert!(matches!(past, Error::OutputTooLarge { max, .. } if max == most), "{past}");
+    assert_eq!(of("w=250&h=1000&fit=crop&trim=color&fm=png"), Ok((250, 1_000)));
 }
 
 #[test]

@@ -16,7 +16,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'crops-'));
 // What our command makes of a file.
 const rendered = (file, words) => {
   const out = join(scratch, 'out.png');
-  execFileSync(binary, ['render', file, out, ...words, 'fm=png'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync(binary, ['render', file, '-o', out, ...words, 'fm=png'], { stdio: ['ignore', 'ignore', 'inherit'] });
   return sharp(out).flatten().toColourspace('srgb').removeAlpha().raw().toBuffer({ resolveWithObject: true });
 };
 

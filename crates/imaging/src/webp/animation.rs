@@ -4,7 +4,7 @@
 
 mod change;
 
-use change::{Area, bounds, lay};
+use change::{Area, bounds, differ, lay};
 
 use super::encode::{Encoding, encode};
 use super::riff;
@@ -17,7 +17,7 @@ use crate::stop::{Stop, check};
 const BLOCK: usize = 16;
 
 /// Leaving blocks out takes a plane of alpha: it has to spare one of so many.
-const LEFT_OUT_MIN: usize = 3;
+const LEFT_OUT_MIN: usize = 8;
 
 /// Longest time that a frame can show, in milliseconds: 24 bits.
 const SHOWN_MS_MAX: u32 = 0xff_ffff;
@@ -83,15 +83,14 @@ impl Film<'_> {
             self.shown = std::mem::replace(&mut self.shown, now.clone()).into_rgba();
         }
         let tolerance = self.tolerance();
-        let changed = |area: Area, shown: &Pixels| bounds(shown, &now, area, tolerance);
-        let Some(area) = changed(Area::whole(&now), &self.shown).map(Area::at_even_places) else {
+        let Some(area) = bounds(&self.shown, &now, Area::whole(&now), tolerance).map(Area::at_even_places) else {
             return self.lengthen(delay_ms);
         };
         let mut part = cut(&now, area.left, area.top, area.width() as u32, area.height() as u32).without_idle_alpha();
         // What is left out shows what was there, so nothing can become more transparent by that.
         if part.channels == Channels::Rgb {
             let (fresh, same): (Vec<Area>, Vec<Area>) =
-                area.blocks(BLOCK).partition(|block| changed(*block, &self.shown).is_some());
+                area.blocks(BLOCK).partition(|block| differ(&self.shown, &now, *block, tolerance));
             if same.len() * LEFT_OUT_MIN >= fresh.len() + same.len() {
                 part = part.into_rgba();
                 same.iter().for_each(|block| block.within(area).clear(&mut part));

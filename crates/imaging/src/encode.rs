@@ -270,7 +270,6 @@ pub(crate) fn planes(planes: &[Plane], output: Output, manner: &Manner<'_>) -> R
 
 /// Encodes an animation of frames that all have this size, and says how many there were. The first frame decides for all.
 pub(crate) fn animation(
-    size: (u32, u32),
     first: Frame,
     rest: &mut dyn Iterator<Item = Result<Frame, Error>>,
     loops: u16,
@@ -283,7 +282,7 @@ pub(crate) fn animation(
     }
     let level = manner.level(Encoder::Webp, || Look::at_pixels(&first.pixels));
     let mut frames = std::iter::once(Ok(first)).chain(rest);
-    let (file, count) = webp::encode_animation(size, &mut frames, loops, manner.webp(level), manner.stop)?;
+    let (file, count) = webp::encode_animation(&mut frames, loops, manner.webp(level), manner.stop)?;
     let tiff = manner.copyright.to_tiff();
     let file = about_webp(file, &About { exif: tiff.as_deref(), icc: manner.icc })?;
     Ok(Encoded { frames: count, ..Encoded::of(file, Some(level), Told::Webp(level.webp())) })

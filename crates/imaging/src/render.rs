@@ -113,7 +113,7 @@ pub fn render(bytes: &[u8], variant: &Variant, settings: &Settings, stop: &dyn S
     }
     let bytes = |frame: Frame<Decoded>| frame.map(Decoded::into_bytes);
     let mut rest = source.frames.map(|frame| step.run(frame?).map(bytes));
-    let encoded = encode::animation((size.width, size.height), bytes(shown), &mut rest, loops, output, &manner)?;
+    let encoded = encode::animation(bytes(shown), &mut rest, loops, output, &manner)?;
     Ok(made(output).rendered(encoded))
 }
 

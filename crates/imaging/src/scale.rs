@@ -100,13 +100,9 @@ fn hold(start: f64, length: f64, side: u32) -> (f64, f64) {
 /// Copies whole pixels. The rectangle lies inside the picture.
 pub(crate) fn cut<S: Sample>(pixels: &Pixels<S>, x: usize, y: usize, width: u32, height: u32) -> Pixels<S> {
     let samples = pixels.channels.samples();
-    let data = pixels
-        .rows()
-        .skip(y)
-        .take(height as usize)
-        .flat_map(|row| &row[x * samples..(x + width as usize) * samples])
-        .copied()
-        .collect();
+    let columns = x * samples..(x + width as usize) * samples;
+    let mut data = Vec::with_capacity(columns.len() * height as usize);
+    pixels.rows().skip(y).take(height as usize).for_each(|row| data.extend_from_slice(&row[columns.clone()]));
     Pixels { width, height, channels: pixels.channels, data }
 }
 

@@ -82,11 +82,24 @@ fn disposal_is_as_the_format_says() {
             (3, 1),
             &[((0, 0, 3, 1), Keep, &[1, 1, 1]), ((1, 0, 1, 1), first, &[2]), ((2, 0, 1, 1), Keep, &[2])],
         );
-        decoded(&bytes).expect("decodes").1.pop().expect("three frames").pixels.data
+        decoded(&bytes).expect("decodes").1.pop().expect("three frames").pixels.into_rgba().data
     };
     assert_eq!(shown(Keep), [RED, BLUE, BLUE].concat());
     assert_eq!(shown(Background), [RED, BARE, BLUE].concat());
     assert_eq!(shown(Previous), [RED, RED, BLUE].concat());
+}
+
+/// There is none before a part is cleared, and none of the bytes of a palette's missing colours.
+#[test]
+fn alpha_comes_when_something_is_cleared() {
+    use gif::DisposalMethod::{Background, Keep};
+    let whole = (0, 0, 2, 1);
+    let frames = [(whole, Keep, &[1, 2][..]), ((0, 0, 1, 1), Background, &[2]), (whole, Keep, &[0, 200])];
+    let shown = decoded(&written((2, 1), &frames)).expect("decodes").1;
+    let channels = shown.iter().map(|frame| frame.pixels.channels).collect::<Vec<_>>();
+    assert_eq!(channels, [Channels::Rgb, Channels::Rgb, Channels::Rgba]);
+    assert_eq!(shown[1].pixels.data, [0, 0, 255, 0, 0, 255]);
+    assert_eq!(shown[2].pixels.data, [BARE, BLUE].concat());
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::ffi::{c_int, c_void};
 use libwebp_sys as sys;
 
 use crate::Error;
-use crate::pixels::{Channels, Frame, Pixels};
+use crate::pixels::{Channels, Pixels};
 use crate::plane::Plane;
-use crate::stop::{Stop, check};
+use crate::stop::Stop;
 
 /// Longest side of a WebP (RFC 9649, section 2.7).
 const SIDE_MAX: u32 = 16_383;
@@ -178,78 +178,4 @@ fn failure(code: sys::WebPEncodingError, stop: &dyn Stop) -> Error {
         _ if stop.expired() => Error::Expired,
         code => Error::encode(format!("libwebp: {code:?}")),
     }
-}
-
-/// libwebp's animation encoder, deleted with it.
-struct Animator(*mut sys::WebPAnimEncoder);
-
-impl Animator {
-    fn why(&self) -> String {
-        // SAFETY: the encoder is live; its message ends in NUL and is copied at once.
-        let text = unsafe { sys::WebPAnimEncoderGetError(self.0) };
-        if text.is_null() {
-            return "libwebp: no reason given".to_owned();
-        }
-        // SAFETY: as above.
-        unsafe { std::ffi::CStr::from_ptr(text) }.to_string_lossy().into_owned()
-    }
-}
-
-impl Drop for Animator {
-    fn drop(&mut self) {
-        // SAFETY: live until here.
-        unsafe { sys::WebPAnimEncoderDelete(self.0) }
-    }
-}
-
-/// Encodes an animation; `loops` as in the format, 0 = for ever. All frames have the size `width` x `height`. Says how many there were.
-pub(crate) fn encode_animation(
-    (width, height): (u32, u32),
-    frames: &mut dyn Iterator<Item = Result<Frame, Error>>,
-    loops: u16,
-    encoding: Encoding,
-    stop: &dyn Stop,
-) -> Result<(Vec<u8>, u32), Error> {
-    check_side(width, height)?;
-    let config = config(encoding)?;
-    let abi = sys::WebPGetMuxABIVersion();
-    // SAFETY: a struct of plain numbers, set by the library next.
-    let mut options: sys::WebPAnimEncoderOptions = unsafe { std::mem::zeroed() };
-    // SAFETY: fills the struct, or refuses another version.
-    if unsafe { sys::WebPAnimEncoderOptionsInitInternal(&mut options, abi) } == 0 {
-        return Err(Error::encode("libwebp is of another version"));
-    }
-    options.anim_params.loop_count = loops.into();
-    // No key frames but the first: nobody seeks in a picture, and each further one is encoded twice to see which is smaller.
-    options.kmax = 0;
-    // SAFETY: options are whole; null on failure.
-    let animator = Animator(unsafe { sys::WebPAnimEncoderNewInternal(width as c_int, height as c_int, &options, abi) });
-    if animator.0.is_null() {
-        return Err(Error::encode("libwebp gives no animation encoder"));
-    }
-    let (mut at_ms, mut count) = (0i64, 0u32);
-    let time = |at_ms: i64| c_int::try_from(at_ms).map_err(|_| Error::encode("an animation of more than 24 days"));
-    for frame in frames {
-        let frame = frame?;
-        check(stop)?;
-        let mut picture = Picture::new(&frame.pixels, true, &stop)?;
-        // SAFETY: encoder, picture and configuration are live and whole.
-        if unsafe { sys::WebPAnimEncoderAdd(animator.0, &mut *picture.0, time(at_ms)?, &config) } == 0 {
-            return Err(if stop.expired() { Error::Expired } else { Error::encode(animator.why()) });
-        }
-        at_ms += i64::from(frame.delay_ms);
-        count += 1;
-    }
-    // SAFETY: a null frame says when the last one ends.
-    let ended = unsafe { sys::WebPAnimEncoderAdd(animator.0, std::ptr::null_mut(), time(at_ms)?, std::ptr::null()) };
-    let mut data = sys::WebPData { bytes: std::ptr::null(), size: 0 };
-    // SAFETY: on success `data` owns `size` bytes, freed below.
-    if ended == 0 || unsafe { sys::WebPAnimEncoderAssemble(animator.0, &mut data) } == 0 {
-        return Err(if stop.expired() { Error::Expired } else { Error::encode(animator.why()) });
-    }
-    // SAFETY: as above.
-    let webp = unsafe { std::slice::from_raw_parts(data.bytes, data.size) }.to_vec();
-    // SAFETY: allocated by the library, not used again.
-    unsafe { sys::WebPFree(data.bytes.cast_mut().cast()) };
-    Ok((webp, count))
 }

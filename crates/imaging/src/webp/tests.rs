@@ -34,7 +34,7 @@ fn stills_there_and_back() {
 
 fn film(colours: &[[u8; 4]]) -> Vec<u8> {
     let mut frames = colours.iter().map(|colour| Ok(Frame { pixels: even(*colour), delay_ms: 50 }));
-    encode_animation((20, 10), &mut frames, 3, GOOD, &Never).expect("encodes").0
+    encode_animation(&mut frames, 3, GOOD, &Never).expect("encodes").0
 }
 
 #[test]

@@ -110,12 +110,18 @@ impl Codes {
     }
 
     /// For every head of [`VALUE_BITS`] bits that holds a whole symbol and its coefficient: the coefficient in the high half, the
-    /// run of zeros before it in bits 8 to 11, the bits taken in the low byte; 0 for every other.
+    /// run of zeros before it in bits 8 to 11, the bits taken in the low byte. Where only the code is whole, see [`split`]; 0 for every
+    /// other.
     pub(super) fn values(&self) -> Box<Values> {
         let mut table = boxed::<u32, { 1 << VALUE_BITS }>();
         for (length, code, symbol) in self.all() {
             let size = u32::from(symbol & 15);
             if length + size > VALUE_BITS {
+                if length <= VALUE_BITS {
+                    let (first, free) = (code << (VALUE_BITS - length), VALUE_BITS - length);
+                    let entry = length << 24 | size << 16 | u32::from(symbol >> 4) << 8;
+                    table[first as usize..(first + (1 << free)) as usize].fill(entry);
+                }
                 continue;
             }
             let free = VALUE_BITS - length - size;
@@ -166,6 +172,15 @@ impl Codes {
         }
         table
     }
+}
+
+/// The coefficient of an entry of [`Values`] whose low byte is 0 and which is not: the code's length is in its highest byte, the
+/// number of bits that follow in the next one. At most 27 bits, which must be valid.
+#[inline(always)]
+pub(super) fn split(entry: u32, bits: &mut Bits) -> i32 {
+    let size = entry >> 16 & 15;
+    bits.skip(entry >> 24);
+    extend(bits.take(size), size)
 }
 
 /// A step that tells that the block ended.

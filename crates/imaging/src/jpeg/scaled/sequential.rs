@@ -212,6 +212,9 @@ impl<'t> Reader<'t> {
                 let (run, value, ends) = if entry & 0xff != 0 {
                     bits.skip(entry & 0xff);
                     (entry >> 8 & 15, entry as i32 >> 16, entry & ENDS_BLOCK != 0)
+                } else if entry != 0 {
+                    bits.refill(held);
+                    (entry >> 8 & 15, huffman::split(entry, bits), false)
                 } else {
                     bits.refill(held);
                     let (symbol, value) = self.ac.long(bits)?;
@@ -248,6 +251,9 @@ pub(super) fn read_dc(bits: &mut Bits, held: &Held, codes: &Codes, values: &Valu
     if entry & 0xff != 0 {
         bits.skip(entry & 0xff);
         return Ok(entry as i32 >> 16);
+    }
+    if entry != 0 {
+        return Ok(huffman::split(entry, bits));
     }
     codes.long(bits).map(|(_, value)| value)
 }

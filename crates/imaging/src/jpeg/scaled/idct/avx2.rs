@@ -14,8 +14,8 @@ pub(super) fn transform(n: usize) -> Option<Transform> {
         None,
         None,
         None,
-        Some(checked::<3> as Transform),
-        Some(checked::<4>),
+        Some(checked_small::<3> as Transform),
+        Some(checked_small::<4>),
         Some(checked::<5>),
         Some(checked::<6>),
         Some(checked::<7>),
@@ -29,6 +29,11 @@ pub(super) fn transform(n: usize) -> Option<Transform> {
 fn checked<const N: usize>(block: &Block, out: &mut [u8], stride: usize) {
     // SAFETY: `transform` hands this function out only where AVX2 is there.
     unsafe { run::<N>(block, out, stride) }
+}
+
+fn checked_small<const N: usize>(block: &Block, out: &mut [u8], stride: usize) {
+    // SAFETY: `transform` hands this function out only where AVX2 is there.
+    unsafe { run_small::<N>(block, out, stride) }
 }
 
 /// Factors of N, each pair of neighbouring frequencies as one 32-bit lane.
@@ -75,6 +80,38 @@ fn run<const N: usize>(block: &Block, out: &mut [u8], stride: usize) {
             out[y * stride..y * stride + 8].copy_from_slice(&_mm_cvtsi128_si64(samples).to_le_bytes());
         }
     }
+}
+
+/// The same for an N of 3 or 4, which half as wide vectors hold: rows are written as 4.
+#[target_feature(enable = "avx2")]
+fn run_small<const N: usize>(block: &Block, out: &mut [u8], stride: usize) {
+    let last = if N > 3 { load(block, 3) } else { _mm_setzero_si128() };
+    // Columns of frequencies u and u + 1, interleaved: lane v holds both at row frequency v.
+    let pairs = [_mm_unpacklo_epi16(load(block, 0), load(block, 1)), _mm_unpacklo_epi16(load(block, 2), last)];
+    let first = pass_small::<N, FIRST_SHIFT>(&pairs, FIRST_BIAS);
+    // As 16 bits, neighbouring row frequencies are pairs already; those of the same frequencies come together.
+    let left = _mm_castsi128_ps(_mm_packs_epi32(first[0], first[1]));
+    let right = _mm_castsi128_ps(_mm_packs_epi32(first[2], first[3]));
+    let (low, high) = (_mm_shuffle_ps::<0b10_00_10_00>(left, right), _mm_shuffle_ps::<0b11_01_11_01>(left, right));
+    let rows = pass_small::<N, LAST_SHIFT>(&[_mm_castps_si128(low), _mm_castps_si128(high)], LAST_BIAS);
+    let bytes = _mm_packus_epi16(_mm_packs_epi32(rows[0], rows[1]), _mm_packs_epi32(rows[2], rows[3]));
+    let rows = [_mm_cvtsi128_si64(bytes), _mm_cvtsi128_si64(_mm_unpackhi_epi64(bytes, bytes))];
+    for y in 0..N {
+        let samples = (rows[y / 2] >> (y % 2 * 32)) as i32;
+        out[y * stride..y * stride + 4].copy_from_slice(&samples.to_le_bytes());
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn pass_small<const N: usize, const SHIFT: i32>(pairs: &[__m128i; 2], bias: i32) -> [__m128i; 4] {
+    let mut sums = [_mm_setzero_si128(); 4];
+    for (at, sum) in sums.iter_mut().enumerate().take(N) {
+        let product = |of: usize| _mm_madd_epi16(pairs[of], _mm_set1_epi32(pair(N, at, of)));
+        let total = _mm_add_epi32(_mm_add_epi32(_mm_set1_epi32(bias), product(0)), product(1));
+        *sum = _mm_srai_epi32::<SHIFT>(total);
+    }
+    sums
 }
 
 #[inline]

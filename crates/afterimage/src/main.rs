@@ -16,6 +16,7 @@ mod heads;
 mod instance;
 mod listen;
 mod local;
+mod memory;
 mod printing;
 mod serve;
 mod tls;
@@ -27,11 +28,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
-/// Image buffers fragment glibc's heap: with it the process grows where it should not.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    memory::give_back_soon();
     let Cli { common, command } = Cli::parse();
     let done = match command {
         Command::Serve(options) => serve::serve(&common, &options),

@@ -30,6 +30,7 @@ use crate::exit::Exit;
 use crate::instance::{self, control, list, places, settings, shape};
 use crate::listen::{self, Answer, Bounds};
 use crate::local::check_overlap;
+use crate::memory;
 use crate::worker;
 
 /// Pictures.
@@ -172,6 +173,7 @@ async fn run(
         }
     }));
     let absences = tokio::spawn(wired.absences.clone().watch());
+    let resting = tokio::spawn(memory::give_back_at_rest());
     let (access, lines) = AccessLog::start(settings.log.access, settings.log.client_address)
         .map_err(|error| Exit::Failed(error.to_string()))?;
     let answer = Pictures {
@@ -194,6 +196,7 @@ async fn run(
     tracing::info!("draining");
     drop((watches, looking));
     absences.abort();
+    resting.abort();
     let _ = stop.send(true);
     for listener in serving {
         let _ = listener.await;

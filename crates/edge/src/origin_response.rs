@@ -13,6 +13,7 @@ use crate::edge::{Edge, Filled};
 use crate::origin_request::{Located, passes_as_is};
 use crate::picture::{Kept, Picture};
 use crate::pool::{Job, Work};
+use crate::turns::Turn;
 use crate::viewer_request::Authorised;
 use crate::{Failure, Reason};
 
@@ -31,14 +32,18 @@ pub(crate) async fn make(edge: &Edge, live: &Live, asked: &Authorised, located: 
         let Located { asked_at, version, settled, storable, .. } = located;
         return Ok(Made { asked_at, version, settled, storable, outcome: Ok(picture) });
     }
+    let key = asked.original.key.as_str();
+    let renders = !passes_as_is(live, &asked.wanted);
+    let turn =
+        if renders && edge.originals.is_near(key) { edge.renderer.turn(is_background(asked)).await? } else { None };
     let source_bytes_max = live.config.source_bytes_max;
     let most = if located.bytes == 0 { source_bytes_max } else { located.bytes.min(source_bytes_max) };
     let _room = edge.room.take(most, live.config.fill_time_max).await?;
     let asked_at = edge.clock.now();
-    let object = edge.originals.get(asked.original.key.as_str(), source_bytes_max).await?;
+    let object = edge.originals.get(key, source_bytes_max).await?;
     let settled = object.stat.settled && located.settled;
     let storable = object.stat.storable && located.storable;
-    let outcome = match draw(edge, live, asked, object.body).await {
+    let outcome = match draw(edge, live, asked, object.body, turn).await {
         // What is still being written may not even begin like an image yet.
         Err(Failure::Broken(why) | Failure::NotAnImage(why)) if !settled => Err(Failure::BrokenUnsettled(why)),
         outcome => outcome.map(|picture| Picture { storable, ..picture }),
@@ -47,7 +52,18 @@ pub(crate) async fn make(edge: &Edge, live: &Live, asked: &Authorised, located: 
     Ok(Made { asked_at, version: object.stat.version, settled, storable, outcome })
 }
 
-async fn draw(edge: &Edge, live: &Live, asked: &Authorised, bytes: Bytes) -> Result<Picture, Failure> {
+/// Whether nobody waits for it.
+fn is_background(asked: &Authorised) -> bool {
+    matches!(&asked.wanted, Wanted::Variant(variant) if variant.format() == Format::AutoAvif)
+}
+
+async fn draw(
+    edge: &Edge,
+    live: &Live,
+    asked: &Authorised,
+    bytes: Bytes,
+    turn: Option<Turn>,
+) -> Result<Picture, Failure> {
     let Some(format) = imaging::sniff(&bytes) else {
         return Err(Failure::NotAnImage("Its first bytes are not those of an allowed image format.".into()));
     };
@@ -63,13 +79,12 @@ async fn draw(edge: &Edge, live: &Live, asked: &Authorised, bytes: Bytes) -> Res
     if passes_as_is(live, &asked.wanted) {
         return Ok(Picture::new(format.media_type(), bytes, &tags, wall, Reason::AsIs));
     }
-    let (work, made_by, background) = match &asked.wanted {
-        Wanted::Original => (Work::Strip, Reason::Sanitised, false),
-        Wanted::Variant(variant) => {
-            (Work::Render(variant.clone()), Reason::Rendered, variant.format() == Format::AutoAvif)
-        }
+    let (work, made_by) = match &asked.wanted {
+        Wanted::Original => (Work::Strip, Reason::Sanitised),
+        Wanted::Variant(variant) => (Work::Render(variant.clone()), Reason::Rendered),
     };
-    let made = edge.renderer.render(Job { bytes, work, settings: live.settings.clone(), background }).await?;
+    let job = Job { bytes, work, settings: live.settings.clone(), background: is_background(asked), turn };
+    let made = edge.renderer.render(job).await?;
     // Encoders grow their buffers by doubling; the cache counts bytes, so spare room must not stay.
     let body = made.bytes.into_boxed_slice().into();
     let dropped = made.gain_map.and_then(|map| format!("gain-map;form={}", map.word()).parse().ok()).map(Box::new);

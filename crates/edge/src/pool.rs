@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use crate::Failure;
 use crate::budget::{Budget, Refused};
 use crate::isolation::{self, Isolating, Isolation, WorkerCounts};
+use crate::turns::{Turn, Turns};
 
 /// What to make.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct Job {
     pub settings: Arc<imaging::Settings>,
     /// Nobody waits for it: it runs on at most half of the threads, after everything that somebody waits for.
     pub background: bool,
+    /// The leave to read the original, where it was asked for: see [`Renderer::turn`].
+    pub turn: Option<Turn>,
 }
 
 /// Makes derivatives, in this process or in others.
@@ -48,6 +51,12 @@ pub trait Renderer: Send + Sync + 'static {
     fn render(&self, job: Job) -> BoxFuture<'_, Result<imaging::Rendered, Failure>>;
     /// How many renders are running and waiting.
     fn load(&self) -> Load;
+    /// Waits until a render will be next, for whoever can read the original then as well as now. It counts as waiting. `None` from
+    /// whoever does not care how many originals wait.
+    fn turn(&self, background: bool) -> BoxFuture<'_, Result<Option<Turn>, Failure>> {
+        let _ = background;
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 /// How busy a renderer is.
@@ -84,6 +93,8 @@ struct Task {
 
 #[derive(Default)]
 struct State {
+    /// How many wait for a turn.
+    asking: usize,
     foreground: VecDeque<Task>,
     background: VecDeque<Task>,
     running: usize,
@@ -97,6 +108,7 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     memory: Budget,
+    turns: Turns,
     isolating: Option<Isolating>,
 }
 
@@ -140,7 +152,8 @@ impl Pool {
     ) -> std::io::Result<Self> {
         let memory = Budget::new(config.memory_bytes_max);
         let (state, changed) = (Mutex::default(), Condvar::new());
-        let shared = Arc::new(Shared { config, clock, state, changed, memory, isolating });
+        let turns = Turns::new(config.threads.max(1), config.background_threads());
+        let shared = Arc::new(Shared { config, clock, state, changed, memory, turns, isolating });
         let threads = (0..config.threads.max(1))
             .map(|number| {
                 let (shared, first) = (shared.clone(), first.take());
@@ -172,10 +185,11 @@ impl Renderer for Pool {
             let (reply, answer) = oneshot::channel();
             {
                 let mut state = self.shared.lock();
-                if state.foreground.len() + state.background.len() >= self.shared.config.queue_max {
-                    return Err(Failure::QueueFull);
-                }
-                let deadline = self.shared.clock.now().after(self.shared.config.render_time_max);
+                // Who has a turn was let in when it was asked for.
+                let deadline = match &job.turn {
+                    Some(turn) => turn.deadline,
+                    None => self.shared.enter(&state)?,
+                };
                 let queue = if job.background { &mut state.background } else { &mut state.foreground };
                 queue.push_back(Task { job, deadline, reply });
             }
@@ -185,9 +199,17 @@ impl Renderer for Pool {
         })
     }
 
+    fn turn(&self, background: bool) -> BoxFuture<'_, Result<Option<Turn>, Failure>> {
+        Box::pin(async move {
+            let asking = self.shared.ask()?;
+            let within = self.shared.config.render_time_max;
+            self.shared.turns.take(background, asking.deadline, within).await.map(Some)
+        })
+    }
+
     fn load(&self) -> Load {
         let state = self.shared.lock();
-        let (running, waiting) = (state.running, state.foreground.len() + state.background.len());
+        let (running, waiting) = (state.running, state.waiting());
         drop(state);
         let load = Load { running, waiting, bytes_in_flight: self.shared.memory.taken(), workers: None };
         match &self.shared.isolating {
@@ -197,7 +219,47 @@ impl Renderer for Pool {
     }
 }
 
+impl PoolConfig {
+    /// How many threads may work for nobody at once.
+    fn background_threads(&self) -> usize {
+        (self.threads / 2).max(1)
+    }
+}
+
+impl State {
+    fn waiting(&self) -> usize {
+        self.asking + self.foreground.len() + self.background.len()
+    }
+}
+
+/// Somebody who waits for a turn, until this is dropped.
+struct Asking<'a> {
+    shared: &'a Shared,
+    deadline: Stamp,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().asking -= 1;
+    }
+}
+
 impl Shared {
+    /// Until when a render that begins to wait now has to be done, unless too many wait already.
+    fn enter(&self, state: &State) -> Result<Stamp, Failure> {
+        if state.waiting() >= self.config.queue_max {
+            return Err(Failure::QueueFull);
+        }
+        Ok(self.clock.now().after(self.config.render_time_max))
+    }
+
+    fn ask(&self) -> Result<Asking<'_>, Failure> {
+        let mut state = self.lock();
+        let deadline = self.enter(&state)?;
+        state.asking += 1;
+        Ok(Asking { shared: self, deadline })
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing under this lock can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -223,8 +285,11 @@ impl Shared {
             state.running_background -= usize::from(background);
             drop(state);
             self.changed.notify_all();
+            // The original goes, and its turn, before anything else is done.
+            let Task { job, reply, .. } = task;
+            drop(job);
             // Nobody listens any more when the fill was abandoned.
-            let _ = task.reply.send(result);
+            let _ = reply.send(result);
             if let Some(place) = &mut place {
                 place.rest();
             }
@@ -240,7 +305,7 @@ impl Shared {
             }
             let task = match state.foreground.pop_front() {
                 Some(task) => Some(task),
-                None if state.running_background < (self.config.threads / 2).max(1) => state.background.pop_front(),
+                None if state.running_background < self.config.background_threads() => state.background.pop_front(),
                 None => None,
             };
             if let Some(task) = task {

@@ -92,6 +92,7 @@ fn job_of(bytes: Vec<u8>, variant: &str) -> Job {
         work: Work::Render(Box::new(variant)),
         settings: Arc::new(Settings::default()),
         background: false,
+        turn: None,
     }
 }
 
@@ -134,7 +135,7 @@ async fn only_what_native_code_decodes_and_avif_leave_the_process() {
     assert!(pool.render(unruly("crash")).await.is_ok());
     assert_eq!(pool.load().workers.expect("counted").jobs, 0);
     let settings = Arc::new(Settings::default());
-    let strip = Job { bytes: sample("rose.webp").into(), work: Work::Strip, settings, background: false };
+    let strip = Job { bytes: sample("rose.webp").into(), work: Work::Strip, settings, background: false, turn: None };
     assert!(pool.render(strip).await.is_ok());
     let probe = imaging::probe(&sample("rose.webp"), &Settings::default().limits).expect("a picture");
     if !job::is_native(&probe, &Variant::from_name("w20.avif").expect("canonical")) {

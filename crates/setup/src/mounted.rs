@@ -63,6 +63,11 @@ impl Read for Mounted {
         read.get(key, bytes_max)
     }
 
+    fn is_near(&self, key: &str) -> bool {
+        let (read, key) = self.find(key);
+        read.is_near(key)
+    }
+
     fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>, limit: usize) -> BoxFuture<'a, Result<Page, Error>> {
         Box::pin(async move {
             let mut entries = Vec::new();

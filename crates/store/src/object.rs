@@ -135,6 +135,13 @@ pub trait Read: Send + Sync {
     /// Whenever a part of what was asked for could not be looked at.
     fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>, limit: usize) -> BoxFuture<'a, Result<Page, Error>>;
 
+    /// Whether [`get`](Read::get) finds the body on this machine, in less time than it takes to make something of it: then it is not
+    /// worth memory to read ahead.
+    fn is_near(&self, key: &str) -> bool {
+        let _ = key;
+        false
+    }
+
     /// Whether [`Error::NotFound`] can be said at all: a place on another machine finds out by asking for
     /// [`absent_key`](afterimage_identity::absent_key), unless it knows, and until it does it answers
     /// [`Error::Unprovable`] instead. Cheap once it is known. A place on this machine sees for itself.

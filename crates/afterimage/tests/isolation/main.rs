@@ -3,6 +3,7 @@
 
 mod ceiling;
 mod same;
+mod waiting;
 mod workers;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_afterimage");

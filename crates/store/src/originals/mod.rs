@@ -143,6 +143,10 @@ impl Read for Originals {
         })
     }
 
+    fn is_near(&self, _key: &str) -> bool {
+        self.inline
+    }
+
     fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>, limit: usize) -> BoxFuture<'a, Result<Page, Error>> {
         let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
         Box::pin(async move { self.aside(move |inner| inner.list(&prefix, after.as_deref(), limit)).await })

@@ -19,7 +19,8 @@ use crate::{Error, Refusal, Stat};
 
 /// Pauses before each further try, in milliseconds: a writer that is done within their sum is never noticed.
 const RETRY_PAUSES_MS: [u64; 4] = [1, 5, 20, 80];
-const CHUNK_BYTES: usize = 256 * 1024;
+/// What is read and hashed at a time: it stays in the second cache, and many small ones share a page of the allocator.
+const CHUNK_BYTES: u64 = 64 * 1024;
 
 /// Why one try gave no answer.
 enum Miss {
@@ -123,39 +124,34 @@ impl Inner {
     }
 
     /// Reads exactly `bytes` bytes.
-    fn read_all(&self, mut file: &File, key: &str, bytes: u64, keep: bool) -> Result<(Version, Vec<u8>), Miss> {
+    fn read_all(&self, file: &File, key: &str, bytes: u64, keep: bool) -> Result<(Version, Vec<u8>), Miss> {
         let unreadable = |error: std::io::Error| match Errno::from_io_error(&error) {
             Some(Errno::STALE) => Miss::Moved,
             Some(errno) => Miss::Final(self.explain(key, errno)),
             None => Miss::Final(Error::Unprovable(Unprovable::Other(error.to_string()))),
         };
         let mut body = Vec::new();
-        if keep {
-            let room = usize::try_from(bytes).unwrap_or(usize::MAX);
-            body.try_reserve_exact(room).map_err(|error| {
-                Miss::Final(Error::Unprovable(Unprovable::Other(format!("no memory for {bytes} bytes: {error}"))))
-            })?;
-        }
+        let room = if keep { bytes } else { CHUNK_BYTES.min(bytes) };
+        body.try_reserve_exact(usize::try_from(room).unwrap_or(usize::MAX)).map_err(|error| {
+            Miss::Final(Error::Unprovable(Unprovable::Other(format!("no memory for {room} bytes: {error}"))))
+        })?;
         let mut hash = Sha256::new();
-        let mut chunk = vec![0; CHUNK_BYTES.min(usize::try_from(bytes).unwrap_or(CHUNK_BYTES) + 1)];
         let mut read = 0;
-        loop {
-            let count = match file.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(unreadable(error)),
-            };
-            read += count as u64;
-            if read > bytes {
+        while read < bytes {
+            let known = body.len();
+            // Straight behind what there is: a body is in memory once, and nothing of it is copied.
+            let count = file.take(CHUNK_BYTES.min(bytes - read)).read_to_end(&mut body).map_err(unreadable)?;
+            if count == 0 {
                 return Err(Miss::Moved);
             }
-            hash.update(&chunk[..count]);
-            if keep {
-                body.extend_from_slice(&chunk[..count]);
+            hash.update(&body[known..]);
+            read += count as u64;
+            if !keep {
+                body.clear();
             }
         }
-        if read != bytes {
+        // It has grown if there is more.
+        if file.take(1).read_to_end(&mut Vec::new()).map_err(unreadable)? > 0 {
             return Err(Miss::Moved);
         }
         Ok((Version::of_sha256(&hash.finalize().into()), body))

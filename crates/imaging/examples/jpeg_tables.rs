@@ -89,7 +89,7 @@ impl Picture {
 /// The bytes for a score, by the parabola through the three points around it.
 fn at(made: &[Point], score: f64) -> f64 {
     let above = made.partition_point(|point| point.score < score).clamp(1, made.len() - 1);
-    let first = if above >= 2 { above - 2 } else { 0 };
+    let first = above.saturating_sub(2);
     let points = &made[first..first + 3];
     let part = |of: usize| {
         let others = (0..3).filter(|other| *other != of);

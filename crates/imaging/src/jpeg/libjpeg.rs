@@ -166,7 +166,7 @@ mod tests {
             let handle = raw::tj3Init(raw::TJINIT_TJINIT_COMPRESS as _);
             for (parameter, value) in [
                 (raw::TJPARAM_TJPARAM_QUALITY, quality.into()),
-                (raw::TJPARAM_TJPARAM_SUBSAMP, sampling as i32),
+                (raw::TJPARAM_TJPARAM_SUBSAMP, sampling),
                 (raw::TJPARAM_TJPARAM_OPTIMIZE, 1),
                 (raw::TJPARAM_TJPARAM_PROGRESSIVE, progressive.into()),
             ] {

@@ -10,14 +10,17 @@
 //! input, so that decoding and scaling have no part in it. One line a file: picture, width, format, setting, bytes, score, and for
 //! JPEG what `q=auto` sees.
 
+#[path = "scoring/references.rs"]
+mod references;
 mod scoring;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 
 use afterimage_imaging::{Chroma, Never, QualityScale, Settings, measuring, render};
-use scoring::{Rgb, pixels, score, variant};
+use measuring::Quantisers;
+use references::references;
+use scoring::{Reference, pixels, variant};
 
 const USAGE: &str = "equal_quality sweep OUT FORMATS WIDTHS PICTURE… | fit SWEEP… | check WIDTHS PICTURE…";
 
@@ -55,49 +58,42 @@ fn encoder(format: &str) -> (Settings, &str) {
         "avif420" => (Settings { avif_chroma: Chroma::Halved, ..base }, "avif"),
         "avif444" => (Settings { avif_chroma: Chroma::Whole, ..base }, "avif"),
         "avif" => (base, "avif"),
-        "jpeg" => (base, "jpg"),
+        "annexk" | "jpeg" => (base, "jpg"),
         "webp" => (base, "webp"),
         "png8" => (base, "png8"),
         other => panic!("no format {other}"),
     }
 }
 
-fn name(picture: &str) -> &str {
-    Path::new(picture).file_stem().and_then(|stem| stem.to_str()).unwrap_or(picture)
-}
-
-/// Every picture at every width where it would not be enlarged, without loss: the file and its pixels.
-fn references<'a>(widths: &str, pictures: &'a [&str]) -> impl Iterator<Item = (&'a str, u32, Vec<u8>, Rgb)> {
-    let widths: Vec<u32> = widths.split(',').map(|width| width.parse().expect("a width")).collect();
-    pictures.iter().flat_map(move |picture| {
-        let bytes = std::fs::read(picture).unwrap_or_else(|error| panic!("{picture}: {error}"));
-        let mut made = Vec::new();
-        for width in &widths {
-            let query = format!("w={width}&fm=png&bg=fff");
-            let file = render(&bytes, &variant(&query), &Settings::default(), &Never).expect("renders").bytes;
-            let rgb = pixels(&file);
-            if rgb.width == *width {
-                made.push((name(picture), *width, file, rgb));
-            }
-        }
-        made
-    })
-}
-
 fn sweep(out: &str, formats: &str, widths: &str, pictures: &[&str]) {
     let mut out = std::io::BufWriter::new(std::fs::File::create(out).expect("a file to write"));
     for (picture, width, file, reference) in references(widths, pictures) {
         let (luma, chroma) = measuring::halving_loss(width, reference.height, &reference.data).expect("whole");
+        let scored = Reference::new(&reference);
         for format in formats.split(',') {
             let (settings, fm) = encoder(format);
             for setting in SETTINGS {
-                let query = variant(&format!("fm={fm}&q={setting}"));
-                let made = render(&file, &query, &settings, &Never).expect("renders").bytes;
-                let score = score(&reference, &pixels(&made));
+                let quantisers = match format {
+                    // JPEG by the standard's tables is the measure of all.
+                    "annexk" => Some(Quantisers::annex_k(setting)),
+                    "jpeg" => Some(Quantisers::fitted(setting.into())),
+                    _ => None,
+                };
+                let made = match &quantisers {
+                    Some(quantisers) => {
+                        measuring::jpeg(width, reference.height, &reference.data, quantisers).expect("encodes")
+                    }
+                    None => {
+                        let query = variant(&format!("fm={fm}&q={setting}"));
+                        render(&file, &query, &settings, &Never).expect("renders").bytes
+                    }
+                };
+                let score = scored.score(&pixels(&made));
                 let facts = format!("{}\t{score:.3}\t{luma:.3}\t{chroma:.3}", made.len());
                 write!(out, "{picture}\t{width}\t{format}\t{setting}\t{facts}").expect("writes");
-                if format == "jpeg" {
-                    let seen = measuring::features(width, reference.height, &reference.data, setting).expect("whole");
+                if let Some(quantisers) = &quantisers {
+                    let seen =
+                        measuring::features(width, reference.height, &reference.data, quantisers).expect("whole");
                     seen.iter().for_each(|value| write!(out, "\t{value:.6}").expect("writes"));
                 }
                 writeln!(out).expect("writes");
@@ -164,13 +160,17 @@ fn errors(values: &[f64]) -> (f64, f64) {
 
 fn fit(sweeps: &[&str]) {
     let (formats, losses) = read(sweeps);
-    let jpeg = &formats["jpeg"];
-    println!("{} pictures at their widths", jpeg.len());
-    let own: Table = ANCHORS.map(|anchor| (f64::from(anchor), f64::from(anchor))).to_vec();
-    fit_auto("jpeg", jpeg, jpeg, &own);
-    for (format, places) in formats.iter().filter(|(format, _)| *format != "jpeg") {
-        let table = fit_format(format, places, jpeg);
-        fit_auto(format, places, jpeg, &table);
+    let anchor = &formats["annexk"];
+    println!("{} pictures at their widths", anchor.len());
+    for (format, places) in formats.iter().filter(|(format, _)| *format != "annexk") {
+        let table = fit_format(format, places, anchor);
+        if format == "jpeg" {
+            // Its loss is told from its own tables, so that its own scale is the one that counts.
+            let own: Table = ANCHORS.map(|anchor| (f64::from(anchor), f64::from(anchor))).to_vec();
+            fit_auto(format, places, places, &own);
+        } else {
+            fit_auto(format, places, anchor, &table);
+        }
     }
     if let (Some(halved), Some(whole)) = (formats.get("avif420"), formats.get("avif444")) {
         compare_chroma(halved, whole, &losses);
@@ -334,9 +334,10 @@ fn check(widths: &str, pictures: &[&str]) {
     let mut now = before.clone();
     let mut auto = Vec::new();
     for (picture, width, file, reference) in references(widths, pictures) {
+        let scored = Reference::new(&reference);
         let made = |query: &str, settings: &Settings| {
             let made = render(&file, &variant(query), settings, &Never).expect("renders");
-            (score(&reference, &pixels(&made.bytes)), made)
+            (scored.score(&pixels(&made.bytes)), made)
         };
         for quality in [50, 65, 80, 90] {
             let jpeg = made(&format!("fm=jpg&q={quality}"), &equal).0;

@@ -215,7 +215,7 @@ pub(crate) fn still(pixels: Pixels, output: Output, manner: &Manner<'_>) -> Resu
         Output::Jpeg { progressive } => {
             let level = manner.level(Encoder::Jpeg, look);
             let pixels = if pixels.channels == Channels::Rgba { pixels.into_rgb() } else { pixels };
-            let encoding = jpeg::Encoding { quality: level.jpeg(), progressive, about };
+            let encoding = jpeg::Encoding { quantisers: level.jpeg(), progressive, about };
             Ok(Encoded::of(jpeg::encode(&pixels, encoding)?, Some(level), Told::Jpeg))
         }
         Output::Png | Output::Png16 => Ok(Encoded::of(png::encode(&pixels, &manner.png(about))?, None, Told::Nothing)),
@@ -256,7 +256,7 @@ pub(crate) fn planes(planes: &[Plane], output: Output, manner: &Manner<'_>) -> R
     match output {
         Output::Jpeg { progressive } => {
             let level = manner.level(Encoder::Jpeg, || Look::at_planes(planes, false));
-            let encoding = jpeg::Encoding { quality: level.jpeg(), progressive, about };
+            let encoding = jpeg::Encoding { quantisers: level.jpeg(), progressive, about };
             Ok(Encoded::of(jpeg::encode_planes(planes, encoding)?, Some(level), Told::Jpeg))
         }
         Output::Webp => {

@@ -63,16 +63,26 @@ pub mod fuzzing {
     pub use crate::jpeg::fuzzing::{Rows, jpeg_rows};
 }
 
-/// What `examples/equal_quality.rs` fits. Not an interface.
+/// What `examples/equal_quality.rs` and `examples/jpeg_tables.rs` fit. Not an interface.
 #[doc(hidden)]
 pub mod measuring {
+    use crate::encode::About;
+    pub use crate::jpeg::Quantisers;
+    use crate::jpeg::{self, Encoding};
     use crate::pixels::{Channels, Pixels};
     use crate::quality::auto::Look;
 
-    /// What an expected score is made of, for RGB pixels at a quality.
-    pub fn features(width: u32, height: u32, rgb: &[u8], quality: u8) -> Option<Vec<f64>> {
+    /// What an expected score is made of, for RGB pixels that are quantised so.
+    pub fn features(width: u32, height: u32, rgb: &[u8], quantisers: &Quantisers) -> Option<Vec<f64>> {
         let pixels = Pixels::new(width, height, Channels::Rgb, rgb.to_vec()).ok()?;
-        Some(Look::at_pixels(&pixels).features(quality).to_vec())
+        Some(Look::at_pixels(&pixels).features(quantisers).to_vec())
+    }
+
+    /// A JPEG of RGB pixels with any tables.
+    pub fn jpeg(width: u32, height: u32, rgb: &[u8], quantisers: &Quantisers) -> Option<Vec<u8>> {
+        let pixels = Pixels::new(width, height, Channels::Rgb, rgb.to_vec()).ok()?;
+        let encoding = Encoding { quantisers: quantisers.clone(), progressive: false, about: About::default() };
+        jpeg::encode(&pixels, encoding).ok()
     }
 
     /// What halving would take from luma and takes from chroma.

@@ -1,5 +1,6 @@
 //! What a quality comes to in each encoder. Encoders count in scales of their own; here one number means one SSIMULACRA2 score in
-//! every format, as far as a table can say that for all pictures. The anchor is JPEG, whose scale people know.
+//! every format, as far as a table can say that for all pictures. The anchor is JPEG with the standard's tables, whose scale people
+//! know; ours reach the same scores with fewer bytes.
 //!
 //! The table is measured, not thought out: `examples/equal_quality.rs` makes it and states its error, docs/imaging-quality.md
 //! keeps both. It must never depend on the picture: that is the business of `auto`.
@@ -8,13 +9,15 @@ pub(crate) mod auto;
 
 use serde::{Deserialize, Serialize};
 
+use crate::jpeg::Quantisers;
+
 /// What a quality number means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum QualityScale {
-    /// The same number is about the same SSIMULACRA2 score in every format; JPEG's own scale is the measure.
+    /// The same number is about the same SSIMULACRA2 score in every format; libjpeg's scale is the measure.
     #[default]
     Equal,
-    /// Each encoder's own number, as other image servers have it: libwebp's quality, avifenc's for AVIF.
+    /// Each encoder's own number, as other image servers have it: libjpeg's quality and tables, libwebp's quality, avifenc's for AVIF.
     Encoder,
 }
 
@@ -38,6 +41,8 @@ pub(crate) struct Level {
 /// Qualities that were measured; between them the tables are straight. The ends are the encoders' own.
 const MEASURED: [u8; 14] = [1, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95, 100];
 
+/// The place on our own JPEG tables' scale, at each of [`MEASURED`].
+const JPEG: [f32; 14] = [1.0, 7.7, 17.6, 26.6, 35.3, 44.2, 52.0, 63.8, 69.0, 76.0, 81.0, 87.0, 93.4, 100.0];
 /// libwebp's quality, at each of [`MEASURED`].
 const WEBP: [f32; 14] = [0.0, 5.0, 13.2, 28.9, 42.6, 55.3, 66.3, 77.3, 80.5, 84.2, 87.8, 92.3, 98.8, 100.0];
 /// libaom's quantiser, 1 (best) to 63, with halved chroma.
@@ -48,15 +53,22 @@ const AVIF_HALVED: [f32; 14] = [62.0, 52.2, 42.8, 37.6, 33.9, 31.5, 29.6, 26.9, 
 const AVIF_WHOLE: [f32; 14] = [62.0, 53.7, 45.0, 39.9, 36.7, 34.0, 32.1, 29.7, 28.4, 26.0, 22.6, 16.9, 11.4, 1.0];
 
 impl Level {
-    pub(crate) fn jpeg(self) -> u8 {
+    fn own(self) -> u8 {
         self.quality.clamp(1, 100)
+    }
+
+    pub(crate) fn jpeg(self) -> Quantisers {
+        match self.scale {
+            QualityScale::Equal => Quantisers::fitted(between(&JPEG, self.quality)),
+            QualityScale::Encoder => Quantisers::annex_k(self.own()),
+        }
     }
 
     /// libwebp's quality, in tenths: finer steps change no byte that anybody sees.
     pub(crate) fn webp(self) -> f32 {
         match self.scale {
             QualityScale::Equal => (between(&WEBP, self.quality) * 10.0).round() / 10.0,
-            QualityScale::Encoder => f32::from(self.jpeg()),
+            QualityScale::Encoder => f32::from(self.own()),
         }
     }
 
@@ -70,7 +82,7 @@ impl Level {
             }
             // As avifenc and sharp have it.
             QualityScale::Encoder => {
-                let lost = 100 - u32::from(self.jpeg());
+                let lost = 100 - u32::from(self.own());
                 ((lost * 63 + 50) / 100).max(1) as u8
             }
         }
@@ -102,7 +114,12 @@ mod tests {
         for scale in [QualityScale::Equal, QualityScale::Encoder] {
             for quality in 1..100 {
                 let (less, more) = (level(quality, scale), level(quality + 1, scale));
-                assert!(less.jpeg() <= more.jpeg(), "{scale:?} {quality}");
+                let (coarse, fine) = (less.jpeg(), more.jpeg());
+                assert!(coarse.luma.iter().zip(&fine.luma).all(|(coarse, fine)| coarse >= fine), "{scale:?} {quality}");
+                assert!(
+                    coarse.chroma.iter().zip(&fine.chroma).all(|(coarse, fine)| coarse >= fine),
+                    "{scale:?} {quality}"
+                );
                 assert!(less.webp() <= more.webp(), "{scale:?} {quality}");
                 for whole in [false, true] {
                     assert!(less.avif(whole) >= more.avif(whole), "{scale:?} {quality}");

@@ -2,7 +2,7 @@
 
 use afterimage_imaging::{Never, Settings, render};
 use afterimage_variant::{Grant, Rules, Variant, Wanted, resolve};
-use fast_ssim2::{PixelDescriptor, PixelSlice, compute_ssimulacra2};
+use fast_ssim2::{PixelDescriptor, PixelSlice, Ssimulacra2Reference};
 
 /// Three bytes a pixel.
 pub struct Rgb {
@@ -64,12 +64,21 @@ fn opaque(data: &[u8]) -> Vec<u8> {
     data.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect()
 }
 
-/// SSIMULACRA2 of a picture beside what it should be; 100 is the same.
-pub fn score(reference: &Rgb, picture: &Rgb) -> f64 {
-    fn whole(picture: &Rgb) -> PixelSlice<'_> {
-        let row_bytes = picture.width as usize * 3;
-        PixelSlice::new(&picture.data, picture.width, picture.height, row_bytes, PixelDescriptor::RGB8_SRGB)
-            .expect("whole")
+/// What a picture should be.
+pub struct Reference(Ssimulacra2Reference);
+
+impl Reference {
+    pub fn new(picture: &Rgb) -> Self {
+        Self(Ssimulacra2Reference::new(&whole(picture)).expect("large enough"))
     }
-    compute_ssimulacra2(&whole(reference), &whole(picture)).expect("a score")
+
+    /// SSIMULACRA2 of a picture beside it; 100 is the same.
+    pub fn score(&self, picture: &Rgb) -> f64 {
+        self.0.compare(&whole(picture)).expect("a score")
+    }
+}
+
+fn whole(picture: &Rgb) -> PixelSlice<'_> {
+    let row_bytes = picture.width as usize * 3;
+    PixelSlice::new(&picture.data, picture.width, picture.height, row_bytes, PixelDescriptor::RGB8_SRGB).expect("whole")
 }

@@ -4,22 +4,30 @@
 
 pub(crate) mod fuzzing;
 mod header;
+#[cfg(feature = "native")]
+mod libjpeg;
 mod light;
 mod planes;
 #[cfg(not(feature = "native"))]
 mod pure;
+mod quantisers;
 mod scaled;
 #[cfg(feature = "native")]
 mod turbo;
 mod ycc;
 
-#[cfg(not(feature = "native"))]
-use pure as codec;
 #[cfg(feature = "native")]
-use turbo as codec;
+use libjpeg as encoder;
+#[cfg(not(feature = "native"))]
+use pure as decoder;
+#[cfg(not(feature = "native"))]
+use pure as encoder;
+#[cfg(feature = "native")]
+use turbo as decoder;
 
-pub(crate) use codec::ENCODES_PLANES;
+pub(crate) use encoder::ENCODES_PLANES;
 pub(crate) use planes::{Layout, Picture, Wanted, enough, to_pixels};
+pub use quantisers::Quantisers;
 
 use afterimage_variant::Window;
 
@@ -36,10 +44,9 @@ use crate::{Error, Limits, Probe, Source};
 const SIDE_MAX: u32 = 65_500;
 
 /// What an encoder needs besides pixels.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Encoding<'a> {
-    /// 1 to 100.
-    pub(crate) quality: u8,
+    pub(crate) quantisers: Quantisers,
     pub(crate) progressive: bool,
     pub(crate) about: About<'a>,
 }
@@ -63,7 +70,7 @@ pub(crate) fn probe<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Probe, Head
     probe.channels = if header.components == 4 { 7 } else { header.components };
     probe.blocks = if header.progressive { header.blocks() } else { Vec::new() };
     probe.gain_map = header.gain_map;
-    probe.scales = if Picture::is_known(&header) { &[1, 2, 3, 4, 5, 6, 7, 8] } else { codec::SCALES };
+    probe.scales = if Picture::is_known(&header) { &[1, 2, 3, 4, 5, 6, 7, 8] } else { decoder::SCALES };
     Ok((probe, header))
 }
 
@@ -77,7 +84,7 @@ pub(crate) fn decode(bytes: &[u8], eighths: u32, limits: &Limits, stop: &dyn Sto
         header = picture.header;
         Samples::Pixels(pixels)
     } else {
-        codec::decode(bytes, &header, eighths, stop)?
+        decoder::decode(bytes, &header, eighths, stop)?
     };
     check(stop)?;
     let (pixels, icc) = match samples {
@@ -127,14 +134,14 @@ pub(crate) fn copyright(header: &Header<'_>) -> Copyright {
 pub(crate) fn encode(pixels: &Pixels, encoding: Encoding<'_>) -> Result<Vec<u8>, Error> {
     check_side(pixels.width.max(pixels.height))?;
     debug_assert_ne!(pixels.channels, Channels::Rgba, "alpha ends on the canvas");
-    let jpeg = codec::encode(pixels, encoding.quality.clamp(1, 100), encoding.progressive)?;
+    let jpeg = encoder::encode(pixels, &encoding.quantisers, encoding.progressive)?;
     Ok(with_about(jpeg, &encoding.about))
 }
 
 /// The same from Y, Cb and Cr at 4:2:0, or from Y alone, where [`ENCODES_PLANES`].
 pub(crate) fn encode_planes(planes: &[Plane], encoding: Encoding<'_>) -> Result<Vec<u8>, Error> {
     check_side(planes[0].width.max(planes[0].height) as u32)?;
-    let jpeg = codec::encode_planes(planes, encoding.quality.clamp(1, 100), encoding.progressive)?;
+    let jpeg = encoder::encode_planes(planes, &encoding.quantisers, encoding.progressive)?;
     Ok(with_about(jpeg, &encoding.about))
 }
 

@@ -1,14 +1,14 @@
 //! JPEG without a C library: zune-jpeg and jpeg-encoder. Slower (it has no scaled decoding), same answers.
 
-use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
+use jpeg_encoder::{ColorType, Encoder, EncodingError, QuantizationTableType, SamplingFactor};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use super::Samples;
 use super::header::Header;
+use super::{Quantisers, Samples};
 use crate::Error;
 use crate::pixels::{Channels, Pixels};
 use crate::plane::Plane;
@@ -19,7 +19,7 @@ pub(super) const SCALES: &[u32] = &[8];
 /// jpeg-encoder takes pixels only.
 pub(crate) const ENCODES_PLANES: bool = false;
 
-pub(super) fn encode_planes(_planes: &[Plane], _quality: u8, _progressive: bool) -> Result<Vec<u8>, Error> {
+pub(super) fn encode_planes(_: &[Plane], _: &Quantisers, _progressive: bool) -> Result<Vec<u8>, Error> {
     Err(Error::encode("this build encodes no planes"))
 }
 
@@ -54,9 +54,12 @@ fn damage(error: DecodeErrors) -> Error {
     }
 }
 
-pub(super) fn encode(pixels: &Pixels, quality: u8, progressive: bool) -> Result<Vec<u8>, Error> {
+pub(super) fn encode(pixels: &Pixels, quantisers: &Quantisers, progressive: bool) -> Result<Vec<u8>, Error> {
     let mut jpeg = Vec::new();
-    let mut encoder = Encoder::new(&mut jpeg, quality);
+    // The quality scales its own tables only.
+    let mut encoder = Encoder::new(&mut jpeg, 50);
+    let [luma, chroma] = [quantisers.luma, quantisers.chroma].map(|steps| Box::new(steps.map(u16::from)));
+    encoder.set_quantization_tables(QuantizationTableType::Custom(luma), QuantizationTableType::Custom(chroma));
     encoder.set_progressive(progressive);
     encoder.set_optimized_huffman_tables(true);
     encoder.set_sampling_factor(SamplingFactor::F_2_2);

@@ -85,6 +85,7 @@ const ONLY: &[(&[&str], &[&str], &str)] = &[
     (
         &[
             "turbojpeg",
+            "turbojpeg-sys",
             "libaom-sys",
             "libwebp-sys",
             "zune-jpeg",

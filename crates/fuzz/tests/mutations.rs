@@ -1,5 +1,5 @@
 //! Every target over its seeds and over mutations of them from one seed. Short by default; with `AFTERIMAGE_LONG=1` a million damaged
-//! JPEG files, targets and events, and a hundred thousand pictures.
+//! JPEG files, targets and events, and two hundred thousand pictures.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use afterimage_identity::Absence;
+use afterimage_identity::{Absence, BoxFuture};
 use afterimage_setup::Mounted;
-use afterimage_store::{Memory, Meta, Read, Write, conformance};
+use afterimage_store::{Error, Memory, Meta, Object, Page, Read, Stat, Write, conformance};
 use bytes::Bytes;
 
 async fn memory(keys: &[&str]) -> Arc<Memory> {
@@ -46,4 +46,33 @@ async fn mounts_may_be_empty_and_roots_too() {
     let mounts: Vec<(String, Arc<dyn Read>)> =
         vec![("a/".into(), memory(&[]).await), ("b/".into(), memory(&["x"]).await)];
     conformance::read(&Mounted::new(memory(&["a/x", "b/y"]).await, mounts), &[("b/x", b"x")]).await;
+}
+
+/// A source that is on this machine.
+struct Near(Arc<Memory>);
+
+impl Read for Near {
+    fn stat<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Stat, Error>> {
+        self.0.stat(key)
+    }
+
+    fn get<'a>(&'a self, key: &'a str, bytes_max: u64) -> BoxFuture<'a, Result<Object, Error>> {
+        self.0.get(key, bytes_max)
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>, limit: usize) -> BoxFuture<'a, Result<Page, Error>> {
+        self.0.list(prefix, after, limit)
+    }
+
+    fn is_near(&self, _key: &str) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn each_source_says_itself_whether_it_is_near() {
+    let mounts: Vec<(String, Arc<dyn Read>)> = vec![("near/".into(), Arc::new(Near(memory(&[]).await)))];
+    let mounted = Mounted::new(memory(&[]).await, mounts);
+    assert!(mounted.is_near("near/a.jpg"));
+    assert!(!mounted.is_near("a.jpg"));
 }
